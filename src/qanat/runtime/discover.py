@@ -1,0 +1,146 @@
+"""Registering files: each gets a number, once, whoever finds it."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from qanat import failpoints
+from qanat.interfaces import Transaction
+from qanat.records import FileStat, FoundFile, Item
+from qanat.runtime.commit import Committer
+from qanat.runtime.compute import FileSource
+from qanat.runtime.registry import (
+    FILES,
+    FileRow,
+    FileState,
+    file_rows,
+    files_named,
+    next_numbers,
+    update_file,
+)
+from qanat.tables import InsertNew
+from qanat.telemetry import log
+
+# Files registered in one transaction. At 2 to 3 ms per commit a thousand files cost a few commits; a crash loses at most the
+# looks at so many files.
+BATCH_FILES_MAX = 256
+
+QUEUE = "files"
+
+
+def file_item(file_id: int, now: datetime, attempt: str = "") -> Item:
+    """Return the work item that counts a file. `attempt` tells a requeued one from the first."""
+    suffix = f":{attempt}" if attempt else ""
+    payload = json.dumps({"kind": "file", "file": file_id}).encode()
+    return Item(f"file:{file_id}{suffix}", "files", payload, now)
+
+
+def ledger_id(file: FileRow) -> str:
+    """Return the id under which a file enters the ledger when it is counted."""
+    return f"file:{file.id}"
+
+
+@dataclass(slots=True)
+class Registrar:
+    """Finds new files and registers them."""
+
+    source: FileSource
+    committer: Committer
+    _known: set[FileStat] = field(default_factory=set)
+
+    def discover(self) -> int:
+        """Look into the folder; register what isn't known; return how many files were new."""
+        unknown = [stat for stat in self.source.scan() if stat not in self._known]
+        new = 0
+        for start in range(0, len(unknown), BATCH_FILES_MAX):
+            new += self._batch(unknown[start : start + BATCH_FILES_MAX])
+        return new
+
+    def forget(self) -> None:
+        """Ask the store again about every file at the next look."""
+        self._known.clear()
+
+    def _batch(self, stats: Sequence[FileStat]) -> int:
+        with self.committer.store.snapshot() as reader:
+            registered = {row.stat for row in files_named(reader, (stat.name for stat in stats))}
+        self._known.update(registered.intersection(stats))
+        fresh = [stat for stat in stats if stat not in registered]
+        found = [look for look in map(self.source.find, fresh) if look is not None]
+        if not found:
+            return 0
+        entered = self.committer.commit(lambda transaction: self._enter(transaction, found))
+        failpoints.reach("register.after_commit")
+        for row in entered:
+            log("file.registered", file=row.id, name=row.name, size=row.size)
+        self._known.update(look.stat for look in found)
+        return len(entered)
+
+    def _enter(self, transaction: Transaction, found: Sequence[FoundFile]) -> list[FileRow]:
+        now = self.committer.clock.now()
+        existing = {
+            (row.name, row.sketch): row
+            for row in files_named(transaction, (look.stat.name for look in found))
+        }
+        first = next_numbers(transaction, "file", len(found))
+        rows = []
+        for number, look in enumerate(found, first):
+            twin = existing.get((look.stat.name, look.sketch))
+            if twin is None:
+                rows.append(_row(number, look, look.sketch, now))
+            elif twin.stat == look.stat:
+                continue
+            elif twin.state == FileState.REGISTERED:
+                _renew(transaction, twin, look)
+            else:
+                # The name and the sketch came to an end before, and this is another file on disk: perhaps the same content
+                # again, perhaps a change that the sketch doesn't reach. Its digest will tell, when it is read.
+                rows.append(_row(number, look, f"{look.sketch}#{number}", now))
+        entered = transaction.write(FILES, file_rows(rows), InsertNew(key=("name", "sketch")))
+        new = set(entered.column("id").to_pylist())
+        kept = [row for row in rows if row.id in new]
+        transaction.enqueue(QUEUE, [file_item(row.id, now) for row in kept])
+        failpoints.reach("register.before_commit")
+        return kept
+
+
+def _renew(transaction: Transaction, twin: FileRow, look: FoundFile) -> None:
+    """A registered file was written again with the same ends before it was counted: it is the one to count now."""
+    stat = look.stat
+    update_file(
+        transaction, twin.id, size=stat.size, mtime_ns=stat.mtime_ns, inode=stat.inode, device=stat.device
+    )
+
+
+def _row(number: int, look: FoundFile, sketch: str, now: datetime) -> FileRow:
+    return FileRow(
+        id=number,
+        name=look.stat.name,
+        size=look.stat.size,
+        mtime_ns=look.stat.mtime_ns,
+        inode=look.stat.inode,
+        device=look.stat.device,
+        sketch=sketch,
+        compression=look.compression,
+        promised_digest=look.promised_digest,
+        digest=None,
+        state=FileState.REGISTERED,
+        reason=None,
+        registered_at=now,
+        ended_at=None,
+        lines_good=None,
+        lines_bad=None,
+        total=None,
+        attempt=None,
+        parts=0,
+        ranges=1,
+        forced=False,
+        number=None,
+        settled=False,
+        settled_as=None,
+    )
+
+
+def waiting(rows: Iterable[FileRow]) -> list[FileRow]:
+    """Return those of `rows` that aren't ended yet."""
+    return [row for row in rows if row.state == FileState.REGISTERED]

