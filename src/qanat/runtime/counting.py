@@ -64,7 +64,7 @@ class Result:
     Attributes:
         parts: The staged parts, or empty when `rows` holds everything.
         letters: Dead letters that aren't staged.
-        line_bases: For each staged part of a large file: its first byte, and how many lines lie before it.
+        line_bases: For each staged part of a large file: its first byte, and how many lines the part before it has.
         ranges: Of a file in key ranges, their number; each key is in one part then.
     """
 
@@ -194,15 +194,13 @@ class Counting:
             transaction.write(DEAD_LETTERS, result.letters, Append())
         if result.staged_letters:
             transaction.merge(DEAD_LETTERS, result.staged_letters, Append())
-        for (start, lines), (stop, _) in zip(
-            result.line_bases, [*result.line_bases[1:], (2**62, 0)], strict=True
-        ):
-            if lines:
-                transaction.execute(
-                    "update dead_letters set line = line + $lines where origin_id = $file"
-                    " and byte_offset >= $start and byte_offset < $stop and rejected_at >= $since",
-                    {"lines": lines, "file": file.id, "start": start, "stop": stop, "since": file.registered_at},
-                )
+        for start, lines in result.line_bases:
+            # Each part counted its lines from 1; those before it are added from its first byte on.
+            transaction.execute(
+                "update dead_letters set line = line + $lines where origin_id = $file"
+                " and byte_offset >= $start and state = 'open'",
+                {"lines": lines, "file": file.id, "start": start},
+            )
 
     def _end(
         self,

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from qanat import failpoints
-from qanat.errors import BadFile, Fenced, QanatError
+from qanat.errors import BadFile, Fenced, QanatError, Retryable
 from qanat.interfaces import WorkSource
 from qanat.records import Item
 from qanat.runtime.compute import Computer, Letters, Stopped
@@ -17,6 +17,7 @@ from qanat.runtime.loop import Moved
 from qanat.runtime.parts import Parts
 from qanat.runtime.registry import FileRow, FileState, file_by_id
 from qanat.runtime.settle import Settler
+from qanat.telemetry import log
 
 class LeaseLost(QanatError):
     """Another instance works on it: this one was silent for longer than a lease."""
@@ -86,7 +87,9 @@ class FileSteps:
         self.registrar.forget()
 
     def wait(self, timeout_s: float) -> None:
-        """Wait for the folder."""
+        """Wait for the folder; settle what couldn't be settled before."""
+        if self.discovers:
+            self.settler.again()
         # While another thread or instance holds the rest, --once only waits for its end.
         self.computer.source.wait(0.02 if self.once or not self.discovers else timeout_s)
 
@@ -107,8 +110,18 @@ class FileSteps:
         except Fenced:
             self._fenced(item, payload)
             raise
+        except Retryable as error:
+            self._give_back(item, error)
+            raise
         except BadFile as error:
             self._fail(file, item, error)
+
+    def _give_back(self, item: Item, error: Retryable) -> None:
+        try:
+            self.work.release([item], error.after_s, error.message)
+        except Retryable as again:
+            # The store can't be reached: the lease ends with this process's session, or by the clock.
+            log("stage.retried", stage=self.name, failures=0, reason=again.message)
 
     def _fenced(self, item: Item, payload: dict[str, Any]) -> None:
         """Another instance has ended the file, or planned it anew: is there anything left of this item?"""

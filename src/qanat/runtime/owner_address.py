@@ -1,7 +1,8 @@
 """Where the process that holds a store can be reached: the file that says so, and the socket.
 
-The file lies where the database does, `NAME.owner.json`, readable by its user alone. On POSIX the socket is a UNIX one beside it; on
-Windows it is TCP on loopback. The file holds a random token too, which every request has to show.
+The file lies where the database does, `NAME.owner.json`, readable by its user alone. On POSIX the
+socket is a UNIX one beside it; on Windows it is TCP on loopback. The file holds a random token too,
+which every request has to show.
 """
 
 import contextlib
@@ -19,6 +20,8 @@ SOCKET_PATH_BYTES_MAX = 100
 # Clients that wait for one of the owner's threads.
 BACKLOG = 128
 PROTOCOL = 1
+
+_FOLDER_PREFIX = "qanat-"
 
 
 class Transport(StrEnum):
@@ -71,7 +74,8 @@ class Listening:
 def owner_file(data_dir: Path, pipeline: str, store_url: str) -> Path:
     """Name the owner's file of a pipeline's store.
 
-    Beside the database: whoever names the same database finds the same owner, and two stores of one folder never meet.
+    Beside the database: whoever names the same database finds the same owner, and two stores of one
+    folder never meet.
     """
     scheme, _, file = store_url.partition(":")
     if scheme == "duckdb" and file:
@@ -88,7 +92,8 @@ def usual_transport() -> Transport:
 def listen(place: Path, transport: Transport) -> Listening:
     """Listen for the owner whose file is `place`.
 
-    A path that is too long for a socket, or a file system that has none (some network mounts), is evaded into a private temporary folder.
+    A path that is too long for a socket, or a file system that has none (some network mounts), is
+    evaded into a private temporary folder.
     """
     if transport is Transport.TCP:
         listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
@@ -97,7 +102,7 @@ def listen(place: Path, transport: Transport) -> Listening:
     if len(os.fsencode(beside)) <= SOCKET_PATH_BYTES_MAX:
         with contextlib.suppress(OSError):
             return _listen_unix(beside, None)
-    folder = Path(tempfile.mkdtemp(prefix="qanat-"))
+    folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX))
     return _listen_unix(folder / "owner.sock", folder)
 
 
@@ -126,11 +131,15 @@ def write_record(place: Path, record: OwnerRecord) -> None:
 
 
 def read_record(place: Path) -> OwnerRecord | None:
-    """Read the owner's file; None when there is none, or none that this version can read."""
+    """Read the owner's file; None when there is none, or none that this user and this version can
+    read.
+    """
     try:
         values = json.loads(place.read_text(encoding="utf-8"))
         record = OwnerRecord(**{**values, "transport": Transport(values["transport"])})
     except (OSError, ValueError, KeyError, TypeError):
+        # Who can't reach the owner goes on to the database itself, whose lock then says that
+        # somebody holds it.
         return None
     return record if record.protocol == PROTOCOL else None
 
@@ -142,8 +151,21 @@ def remove_record(place: Path, instance: str) -> None:
         place.unlink(missing_ok=True)
 
 
+def remove_leftovers(record: OwnerRecord) -> None:
+    """Remove the temporary folder of an owner that was killed. What it left beside the database is
+    replaced anyway.
+    """
+    folder = Path(record.address).parent
+    ours = folder.name.startswith(_FOLDER_PREFIX) and folder.parent == Path(tempfile.gettempdir())
+    if record.transport is Transport.UNIX and record.host == socket.gethostname() and ours:
+        Path(record.address).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
 def _listen_unix(path: Path, folder: Path | None) -> Listening:
-    # A socket that a killed owner left: whoever holds the store's lock, as we do, may take its place.
+    # A socket that a killed owner left: whoever holds the store's lock, as we do, may take its
+    # place.
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX)
     try:

@@ -1,7 +1,7 @@
 """What travels between the process that holds a store and the others: frames, requests, errors.
 
-A conversation is one connection: the owner greets, the client sends one request, the owner answers and hangs up. Every frame is a
-kind (one byte), a length (four bytes, big-endian) and so many bytes:
+A conversation is one connection: the owner greets, the client sends one request, the owner answers
+and hangs up. Every frame is a kind (one byte), a length (four bytes, big-endian) and so many bytes:
 
 | kind | sent by | content |
 | --- | --- | --- |
@@ -12,7 +12,8 @@ kind (one byte), a length (four bytes, big-endian) and so many bytes:
 | `E` | owner | JSON: an error, at any time, midway too; the last frame |
 | `Z` | owner | the result is complete; the last frame |
 
-JSON carries whole numbers of any size. Moments and bytes, which it lacks, are objects with one key, which no parameter is.
+JSON carries whole numbers of any size. Moments and bytes, which it lacks, are objects with one key,
+which no parameter is.
 """
 
 import base64
@@ -28,16 +29,21 @@ from qanat import errors
 from qanat.errors import ConfigError, QanatError
 from qanat.interfaces import Scalar
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 Operation: TypeAlias = Callable[..., dict[str, Json]]
-"""What a pipeline can be asked to do: takes the store first, then keyword arguments that JSON can carry."""
+"""What a pipeline can be asked to do: takes the store first, then keyword arguments that JSON can
+carry.
+"""
 
-# A statement with long lists of values is some 100 kB; more than this is a mistake, or an attack on the owner's memory.
+# A statement with long lists of values is some 100 kB; more than this is a mistake, or an attack on
+# the owner's memory.
 REQUEST_BYTES_MAX = 1 << 20
-# Small enough that a client which reads at all takes one in time (SEND_TIMEOUT_S of the owner), large enough to cost nothing.
+# Small enough that a client which reads at all takes one in time (SEND_TIMEOUT_S of the owner),
+# large enough to cost nothing.
 PIECE_BYTES_MAX = 256 << 10
-# What a client takes as one frame of JSON: results of operations are short, an error may quote a request.
+# What a client takes as one frame of JSON: results of operations are short, an error may quote a
+# request.
 ANSWER_BYTES_MAX = 16 << 20
 
 _HEADER = struct.Struct(">cI")
@@ -125,7 +131,9 @@ def unpacked_parameters(values: Mapping[str, Json]) -> dict[str, Scalar]:
 
 
 def packed_error(error: QanatError) -> dict[str, Json]:
-    """Describe an error: its class (the nearest one of `qanat.errors`), message, hint and plain attributes."""
+    """Describe an error: its class (the nearest one of `qanat.errors`), message, hint and plain
+    attributes.
+    """
     kind = next(cls for cls in type(error).__mro__ if vars(errors).get(cls.__name__) is cls)
     plain = {
         name: value if isinstance(value, bool | int | float | str | None) else repr(value)
@@ -136,11 +144,13 @@ def packed_error(error: QanatError) -> dict[str, Json]:
 
 
 def unpacked_error(described: Mapping[str, Json]) -> QanatError:
-    """Make the error that `packed_error` described, of the same class and so with the same exit code."""
+    """Make the error that `packed_error` described, of the same class and so with the same exit
+    code.
+    """
     kind = vars(errors).get(str(described.get("class")))
     if not (isinstance(kind, type) and issubclass(kind, QanatError)):
         kind = QanatError  # of a newer Qanat
-    error = cast("QanatError", kind.__new__(kind))
+    error = kind.__new__(kind)
     QanatError.__init__(
         error, str(described.get("message", "")), hint=str(described.get("hint", ""))
     )

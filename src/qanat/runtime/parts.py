@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from uuid import UUID, uuid4
 
 from qanat import failpoints
@@ -162,8 +163,10 @@ class Parts:
             digest = digest_of(rows[0]["digests"], rows[0]["size"])
         else:
             digest = digest_of(b"".join(row["digests"] for row in rows), file.size)
-        lines = [row["lines_good"] + row["lines_bad"] for row in rows]
-        bases = [(row["start"], sum(lines[:number])) for number, row in enumerate(rows)]
+        bases = [
+            (row["start"], before["lines_good"] + before["lines_bad"])
+            for before, row in pairwise(rows)
+        ]
         return Result(
             lines_good=sum(row["lines_good"] for row in rows),
             lines_bad=sum(row["lines_bad"] for row in rows),

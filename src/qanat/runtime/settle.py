@@ -1,9 +1,9 @@
 """After the commit: a file is moved, kept or deleted; done again at the next start when a crash came between."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from qanat import failpoints
-from qanat.errors import BadFile, Fatal
+from qanat.errors import BadFile, Fatal, Retryable
 from qanat.interfaces import Transaction
 from qanat.runtime.commit import Committer
 from qanat.runtime.compute import FileSource
@@ -11,23 +11,27 @@ from qanat.runtime.registry import FileRow, FileState, files_where, update_file
 from qanat.telemetry import log
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Settler:
-    """Settles files whose end is committed."""
+    """Settles files whose end is committed. Any thread may use it."""
 
     source: FileSource
     committer: Committer
+    _left: list[FileRow] = field(default_factory=list)
 
     def settle(self, file: FileRow, state: FileState, number: int | None) -> None:
-        """Settle one file that was counted or failed. What prevents it is logged, and tried again at the next start."""
+        """Settle one file that was counted or failed. What can't be moved now is logged, and tried again when idle."""
         failpoints.reach("move.before")
         try:
             outcome = "done" if state == FileState.COUNTED else "failed"
             where = self.source.settle(file.stat, outcome, file.id)
-        except (BadFile, OSError) as error:
-            log("file.not_settled", file=file.id, name=file.name, reason=str(error))
-            if isinstance(error, OSError):
-                return
+        except Retryable as error:
+            log("file.not_settled", file=file.id, name=file.name, reason=error.message)
+            self._left.append(replace(file, state=str(state), number=number))
+            return
+        except BadFile as error:
+            # Another file has the name by now: the one that was ended is gone, and this one will be registered.
+            log("file.not_settled", file=file.id, name=file.name, reason=error.message)
             where = None
         failpoints.reach("move.after")
         self.committer.commit(lambda transaction: _note(transaction, file, where))
@@ -35,13 +39,17 @@ class Settler:
             self.source.remember(self.committer.store.identity, number)
         log("file.settled", file=file.id, name=file.name, where=where)
 
-    def resume(self) -> int:
-        """Settle what an earlier run left; return how many files that were."""
+    def resume(self) -> None:
+        """Settle what an earlier run left."""
         with self.committer.store.snapshot() as reader:
-            left = files_where(reader, "not settled and state in ('counted', 'failed')")
+            self._left = files_where(reader, "not settled and state in ('counted', 'failed')")
+        self.again()
+
+    def again(self) -> None:
+        """Try again what couldn't be settled."""
+        left, self._left = self._left, []
         for file in left:
             self.settle(file, FileState(file.state), file.number)
-        return len(left)
 
 
 def check_not_restored(settler: Settler, remembered: int) -> None:
