@@ -65,6 +65,8 @@ class Pipeline:
     Attributes:
         tables: What a user may ask for, the written ones included.
         operations: Import strings of what the command offers besides, by name: `run`, `demo`, `generate`, `prove`, ….
+        api: Import string of a function that makes the FastAPI router of what is the pipeline's own, from a session.
+        offers: Import string of a function that makes the operations that a session can call.
     """
 
     name: str
@@ -72,3 +74,5 @@ class Pipeline:
     stages: tuple[Stage, ...]
     tables: tuple[Table, ...] = ()
     operations: Mapping[str, str] = field(default_factory=dict)
+    api: str | None = None
+    offers: str | None = None

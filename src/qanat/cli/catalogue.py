@@ -1,0 +1,56 @@
+"""What `qanat` can do, as its help lists it, without importing any of it."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from qanat.pipeline import Pipeline
+from qanat.wiring import PIPELINES, pipeline_named
+
+
+class Entry(NamedTuple):
+    """One general command: where its `click.Command` is, and its line in the help."""
+
+    reference: str
+    about: str
+
+
+COMMANDS: dict[str, Entry] = {
+    "dead-letters": Entry("qanat.cli.dead_letters:DEAD_LETTERS", "List rejected records."),
+    "serve": Entry("qanat.serve.command:SERVE", "Answer over HTTP."),
+    "show": Entry("qanat.cli.show:SHOW", "Draw a pipeline, with the guarantee of each edge."),
+    "sql": Entry("qanat.cli.sql:SQL", "Run a statement on a pipeline's tables."),
+    "status": Entry("qanat.cli.status:STATUS", "Tell how pipelines are doing."),
+}
+"""The general commands."""
+
+OPERATIONS: dict[str, str] = {
+    "demo": "Try a pipeline on generated or recorded input.",
+    "generate": "Generate input for a pipeline.",
+    "prove": "Kill, repeat and race a pipeline, and show that nothing is lost or doubled.",
+    "replay": "Count a dead letter after all.",
+    "requeue": "Count a held, failed or undone input after all.",
+    "rollup": "Make old rows coarser.",
+    "run": "Run a pipeline.",
+    "undo": "Take a counted input out again.",
+    "usage": "Show usage over time.",
+    "verify": "Read a counted input again and compare.",
+}
+"""The help of what pipelines offer; one that isn't here is listed by its name."""
+
+# Operations on one thing, whose name is argument enough while a single pipeline offers them.
+WITHOUT_PIPELINE = frozenset({"requeue", "undo", "verify"})
+
+
+def offering(operation: str) -> Sequence[Pipeline]:
+    """Return the pipelines that offer an operation, by name."""
+    return [pipeline for pipeline in _pipelines() if operation in pipeline.operations]
+
+
+def offered() -> dict[str, str]:
+    """Return every operation that a pipeline offers, with its line in the help."""
+    names = sorted({name for pipeline in _pipelines() for name in pipeline.operations})
+    return {name: OPERATIONS.get(name, f"What pipelines offer as {name}.") for name in names}
+
+
+def _pipelines() -> Sequence[Pipeline]:
+    return [pipeline_named(name) for name in sorted(PIPELINES)]

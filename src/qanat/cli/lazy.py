@@ -1,0 +1,102 @@
+"""Groups of commands that import a command when it is asked for, and not when they list it."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import click
+
+from qanat.cli.catalogue import COMMANDS, OPERATIONS, WITHOUT_PIPELINE, offered, offering
+from qanat.wiring import PIPELINES, load, pipeline_named
+
+
+class NobodyReads(Exception):
+    """The program that read our output is gone."""
+
+
+class Root(click.Group):
+    """`qanat`: the general commands, and one group for each operation of the pipelines."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; NobodyReads, where click itself would end the process as failed."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise NobodyReads from error
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return every command's name, in order."""
+        return sorted({*COMMANDS, *offered()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a general command, or make the group of an operation."""
+        if cmd_name in COMMANDS:
+            return cast("click.Command", load(COMMANDS[cmd_name].reference))
+        if cmd_name in OPERATIONS or cmd_name in offered():
+            return OperationGroup(cmd_name)
+        return None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the catalogue."""
+        looking = [(name, entry.about) for name, entry in sorted(COMMANDS.items())]
+        for title, rows in (("Pipelines", list(offered().items())), ("Looking", looking)):
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+class OperationGroup(click.Group):
+    """`qanat OPERATION PIPELINE …`: hands over to the command that the pipeline declares."""
+
+    def __init__(self, operation: str) -> None:
+        super().__init__(
+            operation,
+            help=OPERATIONS.get(operation),
+            no_args_is_help=True,
+            subcommand_metavar="PIPELINE …",
+            # Options before the pipeline's name are the pipeline's command's own.
+            context_settings={"ignore_unknown_options": True},
+        )
+        self._operation = operation
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the pipelines that offer the operation."""
+        return [pipeline.name for pipeline in offering(self._operation)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command that a pipeline declares for the operation."""
+        if cmd_name not in PIPELINES:
+            return None
+        reference = pipeline_named(cmd_name).operations.get(self._operation)
+        return None if reference is None else cast("click.Command", load(reference))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the pipeline: the first argument, or behind options, or the only one there is."""
+        there = self.list_commands(ctx)
+        name = args[0] if args[0] in there else _behind_options(args, there)
+        if name is not None:
+            args = [*args[: args.index(name)], *args[args.index(name) + 1 :]]
+            return name, self.get_command(ctx, name), args
+        if self._operation in WITHOUT_PIPELINE and len(there) == 1:
+            return there[0], self.get_command(ctx, there[0]), args
+        known = ", ".join(there) or "none"
+        given = "Options alone don't name" if args[0].startswith("-") else f"{args[0]!r} isn't"
+        raise click.UsageError(
+            f"{given} a pipeline with {self._operation!r}; there are: {known}.", ctx
+        )
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the pipelines by their titles."""
+        pipelines = offering(self._operation)
+        with formatter.section("Pipelines"):
+            formatter.write_dl([(pipeline.name, pipeline.title) for pipeline in pipelines])
+        if self._operation in WITHOUT_PIPELINE and len(pipelines) == 1:
+            formatter.write_paragraph()
+            formatter.write_text(f"The name may be left out: there is only {pipelines[0].name}.")
+
+
+def _behind_options(args: Sequence[str], names: Sequence[str]) -> str | None:
+    """Find the pipeline's name in `--option value name …`."""
+    if not args[0].startswith("-"):
+        return None
+    return next((argument for argument in args if argument in names), None)

@@ -1,0 +1,94 @@
+"""Metering: big files of `consumer amount` lines become totals per consumer, and usage by period."""
+
+from qanat.pipeline import Input, Order, Pipeline, Stage, Write
+from qanat.runtime.registry import REGISTRY_TABLES
+from qanat.tables import DEAD_LETTERS, Add, Append, Column, ColumnType, Table
+
+TOTALS = Table(
+    name="totals",
+    columns=(
+        Column("consumer", ColumnType.INT64),
+        Column("amount", ColumnType.INT128, about="everything the consumer ever used"),
+        Column("files", ColumnType.INT64, about="in how many counted files the consumer occurs"),
+    ),
+    key=("consumer",),
+    large=True,
+    about="one row per consumer",
+)
+
+USAGE = Table(
+    name="usage",
+    columns=(
+        Column("consumer", ColumnType.INT64),
+        Column("period_start", ColumnType.TIMESTAMP, about="the hour in which the file was registered"),
+        Column("granularity", ColumnType.TEXT, about="hour, day or month"),
+        Column("amount", ColumnType.INT128),
+    ),
+    key=("consumer", "period_start", "granularity"),
+    large=True,
+    about="one row per consumer and period; each amount is in exactly one granularity",
+)
+
+ROLLUPS = Table(
+    name="rollups",
+    columns=(
+        Column("granularity", ColumnType.TEXT, about="day or month"),
+        Column("before", ColumnType.TIMESTAMP, about="finer usage before this moment was rolled up"),
+    ),
+    key=("granularity",),
+    about="how far usage was rolled up",
+)
+
+INPUTS = Table(
+    name="inputs",
+    columns=(Column("stage", ColumnType.TEXT), Column("location", ColumnType.TEXT)),
+    key=("stage",),
+    about="where the files of a stage are",
+)
+
+SUMS = Table(
+    name="sums",
+    columns=(Column("consumer", ColumnType.INT64), Column("amount", ColumnType.INT128)),
+    key=("consumer",),
+    large=True,
+    about="the shape of what a file's parts come to",
+)
+
+ADD_TO_TOTALS = Add(key=TOTALS.key, sums=("amount", "files"))
+ADD_TO_USAGE = Add(key=USAGE.key, sums=("amount",))
+
+PIPELINE = Pipeline(
+    name="metering",
+    title="Files of consumption, summed per consumer",
+    stages=(
+        Stage(
+            name="count",
+            input=Input(kind="folder", name="--input", order=Order.ITEMS),
+            transform="qanat.pipelines.metering.transform:SumFiles",
+            writes=(
+                Write(TOTALS, ADD_TO_TOTALS),
+                Write(USAGE, ADD_TO_USAGE),
+                Write(DEAD_LETTERS, Append()),
+            ),
+            about="each file counts wholly or not at all",
+        ),
+    ),
+    tables=(TOTALS, USAGE, ROLLUPS, INPUTS, *REGISTRY_TABLES, DEAD_LETTERS),
+    operations={
+        name: f"qanat.pipelines.metering.commands.{module}:{name.upper()}"
+        for name, module in {
+            "run": "run",
+            "demo": "demo",
+            "generate": "generate",
+            "prove": "prove",
+            "verify": "file",
+            "undo": "file",
+            "requeue": "file",
+            "replay": "replay",
+            "rollup": "usage",
+            "usage": "usage",
+        }.items()
+    },
+    api="qanat.pipelines.metering.api:router",
+    offers="qanat.pipelines.metering.operations:operations",
+)

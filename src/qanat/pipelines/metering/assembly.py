@@ -1,0 +1,141 @@
+"""Putting a run of `metering` together from its settings."""
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
+
+from qanat.clock import Clock
+from qanat.interfaces import Store
+from qanat.pipelines.metering import PIPELINE
+from qanat.pipelines.metering.operations import STAGE, remember_input
+from qanat.pipelines.metering.rollup import Ages, roll_up
+from qanat.pipelines.metering.settings import RunSettings
+from qanat.pipelines.metering.transform import SumFiles, cores
+from qanat.runtime.commit import Committer
+from qanat.runtime.counting import Rules
+from qanat.runtime.due import DueSteps
+from qanat.runtime.filerun import FileRun, Limits
+from qanat.runtime.plan import plan
+from qanat.sources.files import After, Folder, FolderOptions
+from qanat.telemetry import Telemetry, log
+from qanat.wiring import open_store
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """What a run consists of."""
+
+    run: FileRun
+    store: Store
+
+
+def folder_of(settings: RunSettings, clock: Clock) -> Folder:
+    """Open the folder that the settings name.
+
+    Raises:
+        ConfigError: It isn't there, or can't be used as asked.
+    """
+    options = FolderOptions(
+        path=Path(settings.input),
+        pattern=settings.pattern,
+        ready=settings.ready,
+        rest_s=float(settings.rest),
+        after=settings.after,
+        poll_s=float(settings.poll),
+        watch=settings.watch,
+    )
+    return Folder(options, clock)
+
+
+@contextmanager
+def assembled(
+    settings: RunSettings, clock: Clock, telemetry: Telemetry, stop: threading.Event
+) -> Iterator[Assembled]:
+    """Open everything that a run needs, and close it at the end.
+
+    Raises:
+        ConfigError: A setting can't be used.
+        Refused: The pipeline would count twice with this store.
+        Busy: The store, or the folder, is in another instance's hands.
+    """
+    folder = folder_of(settings, clock)
+    threads = settings.threads or cores()
+    store = open_store(PIPELINE.name, settings, clock, threads=threads)
+    try:
+        plan(PIPELINE, store.capabilities)
+        store.migrate(PIPELINE.tables)
+        with folder.claim(store.identity, PIPELINE.name, described(settings)) as claim:
+            if claim.before is not None:
+                log("folder.rebound", before=claim.before)
+            run = _run(settings, store, folder, clock, telemetry, stop)
+            remember_input(run.committer(), settings.input)
+            yield Assembled(run, store)
+    finally:
+        folder.close()
+        store.close()
+
+
+def described(settings: RunSettings) -> str:
+    """Name the store for people, without its password."""
+    scheme, _, rest = settings.store.partition(":")
+    if "@" in rest:
+        return f"{scheme}://…@{rest.rpartition('@')[2].partition('?')[0]}"
+    return f"{settings.store} in {Path(settings.data_dir).resolve()}"
+
+
+def _run(
+    settings: RunSettings,
+    store: Store,
+    folder: Folder,
+    clock: Clock,
+    telemetry: Telemetry,
+    stop: threading.Event,
+) -> FileRun:
+    remembered = None if settings.accept_restored else folder.remembered(store.identity)
+    return FileRun(
+        pipeline=PIPELINE.name,
+        stage=STAGE,
+        store=store,
+        source=folder,
+        transform=SumFiles(threads=settings.threads or cores(), max_keys=settings.max_keys),
+        rules=Rules(settings.on_bad, settings.same_content, settings.bad_share_max),
+        limits=Limits(
+            int(settings.whole_size),
+            int(settings.part_size),
+            float(settings.rate_limit),
+            settings.letters_max,
+        ),
+        clock=clock,
+        telemetry=telemetry,
+        keeps_files=settings.after is After.KEEP,
+        once=settings.once,
+        remembered=remembered,
+        others=_scheduled(settings, store, clock, telemetry),
+        stop=stop,
+    )
+
+
+def _scheduled(
+    settings: RunSettings, store: Store, clock: Clock, telemetry: Telemetry
+) -> tuple[DueSteps, ...]:
+    ages = Ages(float(settings.rollup_days_after), float(settings.rollup_months_after))
+    if not (ages.days_after_s or ages.months_after_s):
+        return ()
+    committer = Committer(store, PIPELINE.name, "rollup", clock, telemetry)
+    owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+    return (
+        DueSteps(
+            name="rollup",
+            committer=committer,
+            action=partial(roll_up, committer, ages),
+            every_s=float(settings.rollup_every),
+            owner=owner,
+        ),
+    )
+

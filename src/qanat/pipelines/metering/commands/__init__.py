@@ -1,0 +1,1 @@
+"""The commands of `metering`, one file each."""

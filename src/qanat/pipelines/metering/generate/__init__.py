@@ -1,0 +1,1 @@
+"""The parts of the generator; `qanat.pipelines.metering.generator` is what others import."""

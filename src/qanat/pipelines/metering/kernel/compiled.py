@@ -1,0 +1,20 @@
+"""The decorator of every function that becomes part of the kernel's machine code."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from numba import njit
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+def compiled(function: Function) -> Function:
+    """Mark a function for compilation when the kernel's entry is.
+
+    The kernel raises nothing and is called on addresses alone, so that neither of numba's wrappers for Python is needed:
+    without them compiling takes 5 s instead of 7 s.
+    """
+    result: Function = njit(
+        error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, no_rewrites=True
+    )(function)
+    return result

@@ -1,0 +1,86 @@
+"""The grammar of a line, and what becomes of a line that isn't one.
+
+A line is `CONSUMER SPACE AMOUNT`, both 1 to 18 decimal digits, ended by LF or CR LF. The last line of a file may lack its
+end; a CR before the end of the file then belongs to the line. Every other line, an empty one too, is bad.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class BadReason(IntEnum):
+    """Why a line is bad: the first thing wrong with it, read from the left."""
+
+    EMPTY = 1
+    CONSUMER_MISSING = 2
+    CONSUMER_NOT_DIGITS = 3
+    CONSUMER_TOO_LONG = 4
+    SPACE_MISSING = 5
+    AMOUNT_MISSING = 6
+    AMOUNT_NOT_DIGITS = 7
+    AMOUNT_TOO_LONG = 8
+    AMOUNT_FOLLOWED = 9
+
+    @property
+    def text(self) -> str:
+        """The reason for a person."""
+        return _TEXTS[self]
+
+
+_TEXTS = {
+    BadReason.EMPTY: "the line is empty",
+    BadReason.CONSUMER_MISSING: "the line begins with a space instead of a consumer",
+    BadReason.CONSUMER_NOT_DIGITS: "the consumer has other characters than digits",
+    BadReason.CONSUMER_TOO_LONG: "the consumer has more than 18 digits",
+    BadReason.SPACE_MISSING: "the line ends after the consumer",
+    BadReason.AMOUNT_MISSING: "the line ends where the amount should be",
+    BadReason.AMOUNT_NOT_DIGITS: "what follows the space isn't a digit",
+    BadReason.AMOUNT_TOO_LONG: "the amount has more than 18 digits",
+    BadReason.AMOUNT_FOLLOWED: "something other than a digit or the end of the line follows in the amount",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BadLines:
+    """Some bad lines of one span, in the order of the file.
+
+    Attributes:
+        lines: int64, the lines' numbers, from 0 at the span's first line.
+        offsets: int64, where they begin in the file, in bytes.
+        lengths: int64, their bytes without LF or CR LF.
+        reasons: uint8, codes of `BadReason`.
+        raw: Their first bytes, at most `RAW_BYTES_MAX`.
+    """
+
+    lines: npt.NDArray[np.int64]
+    offsets: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.int64]
+    reasons: npt.NDArray[np.uint8]
+    raw: tuple[bytes, ...]
+
+    def __len__(self) -> int:
+        """How many lines."""
+        return len(self.raw)
+
+    def to_arrow(self) -> "pa.Table":
+        """Return them as columns line, byte_offset, length (int64), reason (string: `BadReason.text`) and raw (binary)."""
+        import pyarrow as pa
+
+        texts = [""] + [reason.text for reason in BadReason]
+        reasons = pa.DictionaryArray.from_arrays(pa.array(self.reasons), pa.array(texts))
+        return pa.table(
+            {
+                "line": self.lines,
+                "byte_offset": self.offsets,
+                "reason": reasons.dictionary_decode(),
+                "length": self.lengths,
+                "raw": pa.array(self.raw, pa.binary()),
+            }
+        )

@@ -1,0 +1,126 @@
+"""What other commands ask of a store of `metering`: carried out by themselves, or by the process that holds the store."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from qanat.clock import Clock, SystemClock
+from qanat.errors import ConfigError
+from qanat.interfaces import Store
+from qanat.pipelines.metering import INPUTS, PIPELINE
+from qanat.pipelines.metering.replay import drop, replay
+from qanat.pipelines.metering.rollup import Ages, roll_up
+from qanat.pipelines.metering.transform import SumFiles, cores
+from qanat.runtime.commit import Committer
+from qanat.runtime.fileops import FileOperations, Resummed
+from qanat.runtime.registry import FileRow, FileState
+from qanat.session import Json, Operation
+from qanat.sources.files import Folder, FolderOptions
+from qanat.tables import Upsert, arrow_schema
+from qanat.telemetry import Telemetry
+
+
+STAGE = "count"
+
+# What an operation may hold in memory beside a run that has its own keys.
+MAX_KEYS = 2_000_000
+
+
+def remember_input(committer: Committer, location: Path) -> None:
+    """Note in the store where the files are, for the operations that need them."""
+    import pyarrow as pa
+
+    row = {"stage": committer.stage, "location": str(location.resolve())}
+    table = pa.Table.from_pylist([row], schema=arrow_schema(INPUTS))
+    committer.commit(lambda transaction: transaction.write(INPUTS, table, Upsert(INPUTS.key)))
+
+
+def operations(clock: Clock | None = None, telemetry: Telemetry | None = None) -> Mapping[str, Operation]:
+    """Return every operation by name; each takes the store first, then arguments that JSON can carry."""
+    clock, telemetry = clock or SystemClock(), telemetry or Telemetry()
+
+    def verify(store: Store, name: str) -> dict[str, Json]:
+        with _files(store, clock, telemetry) as files:
+            file = files.find(name, (FileState.COUNTED,))
+            return _compared(file, files.verify(file))
+
+    def undo(store: Store, name: str) -> dict[str, Json]:
+        with _files(store, clock, telemetry) as files:
+            file = files.find(name, (FileState.COUNTED,))
+            again = files.undo(file)
+        return {"file": file.id, "name": file.name, "lines": again.lines_good, "total": again.total}
+
+    def requeue(store: Store, name: str) -> dict[str, Json]:
+        states = (FileState.HELD, FileState.FAILED, FileState.UNDONE)
+        with _files(store, clock, telemetry) as files:
+            file = files.find(name, states)
+            files.requeue(file)
+        return {"file": file.id, "name": file.name, "was": file.state}
+
+    def rollup(store: Store, days_after_s: float, months_after_s: float) -> dict[str, Json]:
+        committer = Committer(store, PIPELINE.name, "rollup", clock, telemetry)
+        periods = roll_up(committer, Ages(days_after_s, months_after_s), clock.now())
+        return {"periods": periods}
+
+    def replay_letter(store: Store, letter: str, text: str | None) -> dict[str, Json]:
+        committer = Committer(store, PIPELINE.name, STAGE, clock, telemetry)
+        consumer, amount = replay(committer, letter, text)
+        return {"letter": letter, "consumer": consumer, "amount": amount}
+
+    def drop_letter(store: Store, letter: str) -> dict[str, Json]:
+        drop(Committer(store, PIPELINE.name, STAGE, clock, telemetry), letter)
+        return {"letter": letter, "state": "dropped"}
+
+    return {
+        "verify": verify,
+        "undo": undo,
+        "requeue": requeue,
+        "rollup": rollup,
+        "replay": replay_letter,
+        "drop": drop_letter,
+    }
+
+
+@contextmanager
+def _files(store: Store, clock: Clock, telemetry: Telemetry) -> Iterator[FileOperations]:
+    folder = Folder(FolderOptions(path=_location(store)), clock)
+    try:
+        yield FileOperations(
+            folder,
+            SumFiles(threads=cores(), max_keys=MAX_KEYS),
+            Committer(store, PIPELINE.name, STAGE, clock, telemetry),
+        )
+    finally:
+        folder.close()
+
+
+def _location(store: Store) -> Path:
+    with store.snapshot() as reader:
+        rows = reader.query("select location from inputs where stage = $stage", {"stage": STAGE})
+    if not rows.num_rows:
+        raise ConfigError(
+            "FILE", "", "a file of a folder that was read", hint="Start `qanat run metering` first."
+        )
+    return Path(rows.column("location")[0].as_py())
+
+
+def _compared(file: FileRow, again: Resummed) -> dict[str, Json]:
+    counted: dict[str, Json] = {
+        "lines_good": file.lines_good,
+        "lines_bad": file.lines_bad,
+        "total": file.total,
+        "digest": file.digest,
+    }
+    summed: dict[str, Json] = {
+        "lines_good": again.lines_good,
+        "lines_bad": again.lines_bad,
+        "total": again.total,
+        "digest": again.digest,
+    }
+    return {
+        "file": file.id,
+        "name": file.name,
+        "equal": counted == summed,
+        "counted": counted,
+        "summed": summed,
+    }

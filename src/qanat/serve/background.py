@@ -1,0 +1,64 @@
+"""The service in a thread of its own, beside a run."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from qanat.errors import ConfigError, Fatal
+from qanat.listening import Listening
+from qanat.pipeline import Pipeline
+from qanat.serve.app import create_app
+from qanat.session import Session
+from qanat.telemetry import Telemetry, log
+
+START_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 5
+
+
+@contextmanager
+def serving(
+    pipeline: Pipeline, session: Session, listening: Listening, telemetry: Telemetry | None = None
+) -> Iterator[str]:
+    """Answer requests until the end of the context; gives the address.
+
+    Raises:
+        ConfigError: The address can't be used.
+    """
+    with _bound(listening) as bound:
+        app = create_app(pipeline, session, token=listening.token, telemetry=telemetry)
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, timeout_graceful_shutdown=STOP_TIMEOUT_S
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([bound],), name="serve", daemon=True)
+        thread.start()
+        try:
+            _await_start(server, thread)
+            address = f"http://{listening.host}:{bound.getsockname()[1]}"
+            log("serve.listening", address=address)
+            yield address
+        finally:
+            server.should_exit = True
+            thread.join(STOP_TIMEOUT_S + 1)
+
+
+def _bound(listening: Listening) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
+        return socket.create_server((listening.host, listening.port), family=family)
+    except OSError as error:
+        raise ConfigError(
+            "--port", listening.port, f"free on {listening.host} ({error.strerror})", "0 takes any free port."
+        ) from error
+
+
+def _await_start(server: uvicorn.Server, thread: threading.Thread) -> None:
+    deadline_s = time.monotonic() + START_TIMEOUT_S
+    while not server.started:
+        if not thread.is_alive() or time.monotonic() > deadline_s:
+            raise Fatal("the HTTP service didn't start")
+        time.sleep(0.01)
