@@ -41,7 +41,9 @@ class DueSteps:
         if not items:
             return Moved.IDLE
         self.action(now)
-        following = self._tick(max(now, items[0].due_at + timedelta(seconds=self.every_s)))
+        missed = (now - items[0].due_at).total_seconds() // self.every_s
+        due_at = items[0].due_at + timedelta(seconds=self.every_s * (missed + 1))
+        following = self._tick(due_at)
         self.committer.commit(lambda transaction: self._advance(transaction, items[0], following))
         return Moved.YES
 

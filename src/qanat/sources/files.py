@@ -8,21 +8,15 @@ and `.qanat/`, which is Qanat's own.
 
 import errno
 import os
-import re
-import stat as modes
-import sys
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from fnmatch import translate
 from io import FileIO
+from operator import attrgetter
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
-import xxhash
-
 from qanat.clock import Clock
-from qanat.digests import CHUNK_BYTES
 from qanat.errors import BadFile, FileChanged, FileVanished, Retryable
 from qanat.records import FileStat, FoundFile
 from qanat.sources.files_bytes import (
@@ -33,19 +27,15 @@ from qanat.sources.files_bytes import (
     demand_unchanged,
     open_file,
     opened,
+    sketch_of,
 )
 from qanat.sources.files_claim import FolderClaim, claim_folder
 from qanat.sources.files_identity import Identity, unchanged
 from qanat.sources.files_journal import Journal
-from qanat.sources.files_move import Mover
-from qanat.sources.files_names import (
-    compression_of,
-    is_side_file,
-    is_temporary,
-    raw_name,
-    shown,
-)
-from qanat.sources.files_options import PRIVATE, After, FolderOptions, Outcome, Ready, Watch
+from qanat.sources.files_list import Listing
+from qanat.sources.files_move import Mover, moving_folder
+from qanat.sources.files_names import compression_of, raw_name, shown
+from qanat.sources.files_options import After, FolderOptions, Outcome, Ready, Watch
 from qanat.sources.files_ready import Readiness, Reason, Waiting
 from qanat.sources.files_watch import EventWatcher, PollWatcher, Watcher
 
@@ -70,7 +60,7 @@ LOOK_AGAIN_S: Final = 30.0
 
 
 class Folder:
-    """A folder that files are put into. One thread scans and waits; the other methods may be called
+    """A folder that files are put into. One thread scans and finds; the other methods may be called
     by any.
 
     Args:
@@ -90,10 +80,10 @@ class Folder:
         self._readiness = Readiness(options, clock, remote=self._identity.remote)
         self._mover = Mover(options, self._identity)
         self._journal = Journal(options.path)
-        flags = re.IGNORECASE if sys.platform == "win32" else 0
-        self._matches = re.compile(translate(options.pattern), flags).match
+        self._listing = Listing(options, self._identity)
         self._watcher = self._choose_watcher()
         self._scanned_at_s: float | None = None
+        self._told = threading.local()
 
     def scan(self) -> list[FileStat]:
         """List the files that may be finished, oldest first (by time of change, then name).
@@ -107,14 +97,14 @@ class Folder:
         """
         self._scanned_at_s = self._clock.monotonic()
         try:
-            stats, side_files = self._list()
+            stats, side_files = self._listing.entries()
         except OSError as error:
             raise Retryable(
                 f"{self.options.path} can't be listed: {error}.", after_s=1.0,
                 hint="Is it still mounted? Counting goes on as soon as it is there.",
             ) from error  # fmt: skip
         ready = self._readiness.listed(stats, side_files)
-        return sorted(ready, key=lambda stat: (stat.mtime_ns, stat.name))
+        return sorted(ready, key=attrgetter("mtime_ns", "name"))
 
     def find(self, stat: FileStat) -> FoundFile | None:
         """Look at a file from `scan` briefly; None when it is gone, has changed, or isn't finished
@@ -131,7 +121,7 @@ class Folder:
                 ready, promised = self._readiness.judge(stat, path, file.fileno())
                 if not ready:
                     return None
-                sketch = _sketch(PlainBytes(file, stat), stat.size)
+                sketch = sketch_of(PlainBytes(file, stat), stat.size)
                 if not self._untouched(file, stat):
                     return None
         except (FileVanished, FileChanged):
@@ -148,19 +138,30 @@ class Folder:
         """Return the files that the last scan, and the looks since, found not ready, and why."""
         return self._readiness.waiting()
 
+    def resting(self) -> bool:
+        """Tell whether one of them only has to rest for its time; a run that ends by itself waits for
+        it, for at most `rest_s`.
+        """
+        return any(held.reason is Reason.RESTING for held in self.waiting())
+
     def wait(self, timeout_s: float) -> bool:
         """Block until it is worth to scan again, at most `timeout_s`; False when nothing was
         noticed in that time.
 
         With events a new file ends the wait within about 50 ms. Otherwise, and while a file isn't
         finished, a look is due `poll_s` after the last scan; with events one is due after
-        `LOOK_AGAIN_S` in any case.
+        `LOOK_AGAIN_S` in any case. Each thread is told once.
         """
         due_s = self._due_s()
-        return self._watcher.wait(min(timeout_s, due_s)) or due_s <= timeout_s
+        if self._watcher.wait(min(timeout_s, due_s)):
+            return True
+        if due_s > timeout_s:
+            return False
+        self._told.at_s = self._clock.monotonic()
+        return True
 
     def wake(self) -> None:
-        """End the wait that is going on, or the next one. From any thread."""
+        """End the waits that are going on, and of other threads the next one."""
         self._watcher.wake()
 
     def open(self, stat: FileStat, compression: str) -> AbstractContextManager[OpenFile]:
@@ -216,15 +217,15 @@ class Folder:
         return self._mover.settled(outcome)
 
     def locate(self, name: str) -> Path | None:
-        """Find a file as a user names it: in the folder, in `done` or `failed`, being moved, or by
-        its path.
+        """Find a file as a user names it: in the folder, in `done` or `failed`, by its path, or on
+        its way.
         """
         folders = [self.options.path, self.options.target("done"), self.options.target("failed")]
-        moving = self.options.path / PRIVATE / "moving"
+        names = (name, raw_name(name))
+        candidates = [folder / text for folder in (*folders, Path()) for text in names]
+        moving = moving_folder(self.options.path)
         if moving.is_dir():
-            folders += sorted(moving.iterdir())
-        folders.append(Path())
-        candidates = (folder / text for folder in folders for text in (name, raw_name(name)))
+            candidates += [path for path in moving.iterdir() if path.name.endswith(f"-{names[1]}")]
         return next((path for path in candidates if path.is_file()), None)
 
     def claim(self, store_identity: str, pipeline: str, described: str) -> FolderClaim:
@@ -270,12 +271,7 @@ class Folder:
         """Watching begins with the first wait."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop watching."""
         self.close()
 
@@ -284,59 +280,23 @@ class Folder:
         if options.watch is Watch.POLL or (options.watch is Watch.AUTO and self._identity.remote):
             return PollWatcher()
         required = options.watch is Watch.EVENTS
-        return EventWatcher(options.path, self._relevant, options.poll_s, required=required)
-
-    def _relevant(self, raw: str) -> bool:
-        """Whether a change of that name is a reason to look."""
-        if is_side_file(raw):
-            return self.options.ready is Ready.SIDE_FILE
-        return not is_temporary(raw) and self._matches(raw) is not None
+        return EventWatcher(options.path, self._listing.relevant, options.poll_s, required=required)
 
     def _due_s(self) -> float:
-        """Seconds until a look is due without any event."""
-        if self._scanned_at_s is None:
+        """Seconds until a look is due without any event, unless this thread was told already."""
+        told_at_s: float | None = getattr(self._told, "at_s", None)
+        since_s = max(
+            (at for at in (told_at_s, self._scanned_at_s) if at is not None), default=None
+        )
+        if since_s is None:
             return 0.0
         every_s = self.options.poll_s
         if not self._watcher.polling and not self._readiness.passing():
             every_s = max(every_s, LOOK_AGAIN_S)
-        return max(0.0, self._scanned_at_s + every_s - self._clock.monotonic())
-
-    def _list(self) -> tuple[list[FileStat], frozenset[str]]:
-        stats: list[FileStat] = []
-        side_files: list[str] = []
-        with os.scandir(self.options.path) as entries:
-            for entry in entries:
-                if is_side_file(entry.name):
-                    side_files.append(entry.name)
-                elif not is_temporary(entry.name) and self._matches(entry.name):
-                    stat = self._stat(entry)
-                    if stat is not None:
-                        stats.append(stat)
-        return stats, frozenset(side_files)
-
-    def _stat(self, entry: "os.DirEntry[str]") -> FileStat | None:
-        if sys.platform == "win32":  # a listing has no inodes there
-            return self._identity.at(Path(entry.path), shown(entry.name))
-        try:
-            found = entry.stat(follow_symlinks=False)
-        except FileNotFoundError:
-            return None
-        return self._identity.of(shown(entry.name), found) if modes.S_ISREG(found.st_mode) else None
+        return max(0.0, since_s + every_s - self._clock.monotonic())
 
     def _path(self, stat: FileStat) -> Path:
         return self.options.path / raw_name(stat.name)
 
     def _untouched(self, file: FileIO, stat: FileStat) -> bool:
         return unchanged(self._identity.of(stat.name, os.fstat(file.fileno())), stat)
-
-
-def _sketch(source: PlainBytes, size: int) -> str:
-    """Digest the size and the first and last MiB; of a smaller file, all of it once."""
-    buffer = bytearray(min(size, CHUNK_BYTES))
-    digest = xxhash.xxh3_128(size.to_bytes(8, "big"))
-    source.read_into(memoryview(buffer), 0)
-    digest.update(buffer)
-    if size > CHUNK_BYTES:
-        source.read_into(memoryview(buffer), max(CHUNK_BYTES, size - CHUNK_BYTES))
-        digest.update(memoryview(buffer)[: min(CHUNK_BYTES, size - CHUNK_BYTES)])
-    return digest.hexdigest()

@@ -13,6 +13,9 @@ from io import FileIO
 from pathlib import Path
 from typing import Final, Protocol
 
+import xxhash
+
+from qanat.digests import CHUNK_BYTES
 from qanat.errors import BadFile, FileChanged, FileVanished, Retryable
 from qanat.records import FileStat
 from qanat.sources.files_compressed import CompressedBytes
@@ -145,6 +148,18 @@ def open_file(
             return
         with CompressedBytes(file, stat, compression) as source:
             yield OpenFile(source)
+
+
+def sketch_of(source: PlainBytes, size: int) -> str:
+    """Digest the size, the first MiB and the last MiB of a file; a smaller one wholly, once."""
+    buffer = bytearray(min(size, CHUNK_BYTES))
+    digest = xxhash.xxh3_128(size.to_bytes(8, "big"))
+    source.read_into(memoryview(buffer), 0)
+    digest.update(buffer)
+    if size > CHUNK_BYTES:
+        source.read_into(memoryview(buffer), max(CHUNK_BYTES, size - CHUNK_BYTES))
+        digest.update(memoryview(buffer)[: min(CHUNK_BYTES, size - CHUNK_BYTES)])
+    return digest.hexdigest()
 
 
 def demand_unchanged(found: FileStat, expected: FileStat) -> None:

@@ -8,7 +8,6 @@ gzip 150 MB/s, Zstandard 350 MB/s of content on one core.
 """
 
 from io import FileIO, RawIOBase
-from types import TracebackType
 from typing import Final, Self
 
 from qanat.digests import ChunkDigest
@@ -43,12 +42,7 @@ class CompressedBytes:
         """Nothing is read yet."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Give the decompressor's memory back. The file itself belongs to whoever opened it."""
         self._stream.close()
 

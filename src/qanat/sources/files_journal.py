@@ -1,15 +1,15 @@
-"""A note in the folder of how far each store has counted, so that a database restored from an older
-backup is noticed.
+"""A note in the folder of how far each store has counted: an older database is noticed by it.
 
-Written after the commit and before the file moves, atomically and without fsync: a note that is
-lost or old only means that an older backup may go unnoticed; one that is too new can't be, as the
-commit came first.
+Written after the commit and before the file moves, in place and without fsync: a note that is lost
+or old only means that a database restored from an older backup may go unnoticed. One that is too
+new would be a false alarm; so the number comes with its checksum, and half a note counts as none.
 """
 
 import hashlib
+import os
 import re
+import zlib
 from pathlib import Path
-from uuid import uuid4
 
 from qanat.sources.files_options import PRIVATE
 
@@ -26,24 +26,31 @@ class Journal:
         """Note that the store's `counted`th file is counted, unless a later one is noted."""
         if self.remembered(store_identity) >= counted:
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
-        note = self._note(store_identity)
-        temporary = note.with_name(f".{note.name}.{uuid4().hex}")
+        self._folder.mkdir(exist_ok=True)
+        # Always of one length, in one write: 0.03 ms, where a new file and a rename take 0.7 ms.
+        flags = os.O_WRONLY | os.O_CREAT
+        descriptor = os.open(self._note(store_identity), flags, 0o644)
         try:
-            temporary.write_text(f"{counted}\n", encoding="ascii")
-            temporary.replace(note)
+            os.write(descriptor, _line(counted))
         finally:
-            temporary.unlink(missing_ok=True)
+            os.close(descriptor)
 
     def remembered(self, store_identity: str) -> int:
         """Return the greatest number that was noted for the store, 0 if there is none."""
         try:
-            return int(self._note(store_identity).read_text(encoding="ascii"))
-        except (FileNotFoundError, ValueError):  # ValueError: emptied by a power failure
+            content = self._note(store_identity).read_bytes()
+            counted = int(content.partition(b" ")[0])
+        except (FileNotFoundError, ValueError):
             return 0
+        return counted if content == _line(counted) else 0
 
     def _note(self, store_identity: str) -> Path:
         name = store_identity
         if not _PLAIN_NAME.fullmatch(name):
             name = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()
         return self._folder / f"counted-{name}"
+
+
+def _line(counted: int) -> bytes:
+    number = b"%020d" % counted
+    return b"%b %08x\n" % (number, zlib.crc32(number))

@@ -2,18 +2,17 @@
 at any point.
 
 Between looking at a name and renaming it, a writer may put another file there. So the file is first
-*taken*: renamed into a private folder of this move, `.qanat/moving/…`, where nobody else renames,
-and looked at there. If it isn't the file that was counted it is put back, under its name or, if
-that is taken again, under NAME~NUMBER. Only then is it moved on or deleted. A repetition finds the
-file taken, moved, or not there any more, and goes on from that. Instances move one after the other
-(a file lock, where the file system has such).
+*taken*: renamed into the private folder `.qanat/moving`, where nobody else renames, and looked at
+there. If it isn't the file that was counted it is put back, under its name or, if that is taken
+again, under NAME~NUMBER. Only then is it moved on or deleted. A repetition finds the file taken,
+moved, or not there any more, and goes on from that. Instances move one after the other (a lock,
+where the file system has such).
 """
 
 import errno
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from qanat.errors import FileChanged, Retryable
@@ -27,7 +26,14 @@ from qanat.sources.files_disk import (
 )
 from qanat.sources.files_identity import Identity, unchanged
 from qanat.sources.files_locks import InstanceLock
-from qanat.sources.files_names import alternatives, is_side_file, raw_name, shown, side_file_of
+from qanat.sources.files_names import (
+    alternatives,
+    is_side_file,
+    raw_name,
+    shortened,
+    shown,
+    side_file_of,
+)
 from qanat.sources.files_options import PRIVATE, After, FolderOptions, Outcome
 from qanat.sources.files_side import BadSideFile, read_side_file
 
@@ -75,48 +81,47 @@ class Mover:
         return shown(str(path))
 
 
-@dataclass(frozen=True, slots=True)
+def moving_folder(path: Path) -> Path:
+    """Return the private folder; a file in it is called …-NAME."""
+    return path / PRIVATE / "moving"
+
+
 class _Move:
-    """One file's way out of the folder."""
+    """One file's way out of the folder.
 
-    options: FolderOptions
-    identity: Identity
-    stat: FileStat
-    outcome: Outcome
-    number: int
+    Attributes:
+        source: The file's name in the folder.
+        taken: Its name in the private folder; a repetition makes the same one.
+        partial: The name of a copy on another device until it is finished.
+    """
 
-    @property
-    def raw(self) -> str:
-        return raw_name(self.stat.name)
-
-    @property
-    def source(self) -> Path:
-        return self.options.path / self.raw
-
-    @property
-    def private(self) -> Path:
-        """The folder of this move; a repetition finds it again."""
-        name = f"{self.outcome}-{self.number}-{self.stat.inode:x}-{self.stat.mtime_ns:x}"
-        return self.options.path / PRIVATE / "moving" / name
-
-    @property
-    def taken(self) -> Path:
-        return self.private / self.raw
-
-    @property
-    def taken_side_file(self) -> Path:
-        return self.private / side_file_of(self.raw)
-
-    @property
-    def partial(self) -> Path:
-        """The name of a copy on another device until it is finished."""
-        return self.options.target(self.outcome) / f".qanat-{self.private.name}.part"
+    def __init__(
+        self,
+        options: FolderOptions,
+        identity: Identity,
+        stat: FileStat,
+        outcome: Outcome,
+        number: int,
+    ) -> None:
+        self.identity = identity
+        self.stat = stat
+        self.number = number
+        self.deletes = outcome == "done" and options.after is After.DELETE
+        self.target = options.target(outcome)
+        self.raw = raw_name(stat.name)
+        self.source = options.path / self.raw
+        key = f"{outcome}-{number}-{stat.inode:x}-{stat.mtime_ns:x}"
+        self.taken = moving_folder(options.path) / f"{key}-{shortened(self.raw, f'{key}-')}"
+        self.taken_side_file = self.taken.with_name(side_file_of(self.taken.name))
+        self.partial = self.target / f".qanat-{key}.part"
 
     def run(self) -> Path | None:
         """Do it, or what is left to do; return where the file is now, None if nowhere."""
+        if not self.deletes:
+            self.target.mkdir(parents=True, exist_ok=True)
         if self._take():
             self._take_side_file()
-        if self.outcome == "done" and self.options.after is After.DELETE:
+        if self.deletes:
             self.taken.unlink(missing_ok=True)
             self.taken_side_file.unlink(missing_ok=True)
             self._finish()
@@ -134,7 +139,7 @@ class _Move:
         if not os.path.lexists(self.taken):
             if not self.identity.same(self.source, self.stat):
                 return False
-            self.private.mkdir(parents=True, exist_ok=True)
+            self.taken.parent.mkdir(parents=True, exist_ok=True)
             self.source.rename(self.taken)
         if not self.identity.same(self.taken, self.stat):
             self._put_back()
@@ -144,14 +149,14 @@ class _Move:
     def _put_back(self) -> None:
         for name in alternatives(self.raw, self.number):
             with suppress(FileExistsError):
-                rename_exclusively(self.taken, self.options.path / name)
+                rename_exclusively(self.taken, self.source.with_name(name))
                 return
 
     def _take_side_file(self) -> None:
         """Take the side file as well, unless it speaks of another file: one that is about to come
         under the same name.
         """
-        side_file = self.options.path / side_file_of(self.raw)
+        side_file = self.source.with_name(side_file_of(self.raw))
         if os.path.lexists(self.taken_side_file) or not is_regular(side_file):
             return
         with suppress(FileNotFoundError, PermissionError, BadSideFile):
@@ -160,24 +165,22 @@ class _Move:
 
     def _move_on(self) -> Path | None:
         """Bring the taken file, and its side file, where they belong."""
-        folder = self.options.target(self.outcome)
-        target = self._arrived(folder)
+        target = self._arrived()
         if os.path.lexists(self.taken):
-            folder.mkdir(parents=True, exist_ok=True)
             if target is None:
-                target = self._place(self.taken, self._free_names(folder))
+                target = self._place(self.taken, self._free_names())
             else:  # a crash came after the link or the copy, before the original was removed
                 self.taken.unlink()
         if target is not None and os.path.lexists(self.taken_side_file):
             self._place_side_file(target)
         return target
 
-    def _free_names(self, folder: Path) -> Iterator[Path]:
+    def _free_names(self) -> Iterator[Path]:
         """Places for the file, beside which its side file has room as well."""
         with_side_file = os.path.lexists(self.taken_side_file)
         for name in alternatives(self.raw, self.number):
-            if not (with_side_file and os.path.lexists(folder / side_file_of(name))):
-                yield folder / name
+            if not (with_side_file and os.path.lexists(self.target / side_file_of(name))):
+                yield self.target / name
 
     def _place_side_file(self, target: Path) -> None:
         place = target.with_name(side_file_of(target.name))
@@ -212,10 +215,10 @@ class _Move:
         sync_folder(target.parent)
         source.unlink()
 
-    def _arrived(self, folder: Path) -> Path | None:
+    def _arrived(self) -> Path | None:
         """Find the counted file in the folder where it belongs, if it is there already."""
         for again, name in enumerate(alternatives(self.raw, self.number)):
-            path = folder / name
+            path = self.target / name
             if self._is_counted(path):
                 return path
             # The first name may have been removed by somebody; a gap among the others ends them.
@@ -234,13 +237,8 @@ class _Move:
         return not is_regular(self.taken) or same_content(self.taken, path)
 
     def _finish(self) -> None:
-        """Remove the private folder, and make the new names durable before anybody notes that this
-        is done.
-        """
-        with suppress(FileNotFoundError):
-            self.private.rmdir()
+        """Make the new names durable, before anybody notes that this is done."""
         self.partial.unlink(missing_ok=True)
-        target = self.options.target(self.outcome)
-        if target.is_dir():
-            sync_folder(target)
-        sync_folder(self.options.path)
+        if not self.deletes:
+            sync_folder(self.target)
+        sync_folder(self.source.parent)

@@ -77,11 +77,16 @@ def alternatives(raw: str, number: int) -> Iterator[str]:
     again = 1
     while True:
         mark = f"~{number}" if again == 1 else f"~{number}-{again}"
-        room = _NAME_BYTES_MAX - len(os.fsencode(mark + suffix + SIDE_FILE_SUFFIX))
-        while len(os.fsencode(stem)) > max(room, 1):
-            stem = stem[:-1]
-        yield stem + mark + suffix
+        yield shortened(stem, mark + suffix) + mark + suffix
         again += 1
+
+
+def shortened(text: str, rest: str) -> str:
+    """Cut `text` so that it makes a name together with `rest` and a side file's end."""
+    room = _NAME_BYTES_MAX - len(os.fsencode(rest + SIDE_FILE_SUFFIX))
+    while len(os.fsencode(text)) > max(room, 1):
+        text = text[:-1]
+    return text
 
 
 def _shown_character(character: str) -> str:

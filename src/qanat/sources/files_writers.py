@@ -65,6 +65,7 @@ else:
         last write.
 
         Writing sets the time of content and of status to the same value, renaming only that of
-        status.
+        status. So does changing the mode, which many do right after creating a file: an empty one
+        is never said to be renamed.
         """
-        return found.st_ctime_ns > found.st_mtime_ns
+        return found.st_size > 0 and found.st_ctime_ns > found.st_mtime_ns

@@ -6,6 +6,19 @@ pytest and Hypothesis.
 
 from qanat.testing.clock import FakeClock
 from qanat.testing.memory_database import MemoryDatabase
+from qanat.testing.memory_log import Crash, Crashed, End, Fail, MemoryLog, Pause
+from qanat.testing.memory_source import MemorySource
 from qanat.testing.memory_store import MemoryStore
 
-__all__ = ["FakeClock", "MemoryDatabase", "MemoryStore"]
+__all__ = [
+    "Crash",
+    "Crashed",
+    "End",
+    "Fail",
+    "FakeClock",
+    "MemoryDatabase",
+    "MemoryLog",
+    "MemorySource",
+    "MemoryStore",
+    "Pause",
+]

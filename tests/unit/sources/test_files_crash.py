@@ -1,4 +1,4 @@
-"""Killed at any step of settling a file, the repetition ends it: nothing is lost, doubled or left."""
+"""Killed at any step of settling a file, the repetition ends it: nothing lost, doubled, left."""
 
 import json
 import shutil
@@ -19,18 +19,18 @@ pytestmark = [
 
 SIDE_FILE = json.dumps({"size": 4, "digest": "0" * 32, "algorithm": ALGORITHM})
 
-# For each step: prepare; let a child settle and kill itself when it comes to that step; let the next
-# file of the name arrive if the name is free; settle again; print what came of it. Every change that
-# Python makes to a file system is announced to audit hooks before it is made. The forks are made
-# here because the test's own process has threads.
+# For each step: prepare; let a child settle and kill itself when it comes to that step; let the
+# next file of the name arrive if the name is free; settle again; print what came of it. Every
+# change that Python makes to a file system is announced to audit hooks before it is made. The forks
+# are made here because the test's own process has threads.
 _KILLER = """
 import json, os, shutil, signal, sys
 from pathlib import Path
 from qanat.clock import SystemClock
-from qanat.errors import FileChanged
 from qanat.sources.files import After, Folder, FolderOptions
 
-place, done, after, side_file = Path(sys.argv[1]), Path(sys.argv[2]), After(sys.argv[3]), sys.argv[4]
+place, done = Path(sys.argv[1]), Path(sys.argv[2])
+after, side_file = After(sys.argv[3]), sys.argv[4]
 options = FolderOptions(place, after=after, done=done)
 steps = {"os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "os.utime", "os.chmod"}
 

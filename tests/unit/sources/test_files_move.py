@@ -1,5 +1,6 @@
-"""After the commit: the counted file moves, stays or is deleted, and no other file is ever touched or lost."""
+"""After the commit the counted file moves, stays or is deleted; no other is touched or lost."""
 
+import errno
 import json
 import os
 import shutil
@@ -199,11 +200,32 @@ def test_where_a_file_cannot_go_is_a_matter_of_time(make_folder: MakeFolder, put
     (folder.options.path / "done").touch()
     with pytest.raises(Retryable, match="is counted"):
         folder.settle(stat, "done", 7)
+    assert folder.locate("a.txt") == folder.options.path / "a.txt"
+    (folder.options.path / "done").unlink()
+    assert folder.settle(stat, "done", 7) == "done/a.txt"
+
+
+def test_a_file_that_got_stuck_on_its_way_is_located_and_moved_later(
+    make_folder: MakeFolder, put: Put, elsewhere: Path
+) -> None:
+    """The other device is full, so to say."""
+    folder = make_folder(done=elsewhere)
+    stat = put(folder, "a.txt", b"1 2\n")
+    armed = True
+
+    def fill(event: str, arguments: tuple[object, ...]) -> None:
+        if armed and event == "open" and str(arguments[0]).startswith(str(elsewhere)):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    sys.addaudithook(fill)
+    with pytest.raises(Retryable, match="No space left"):
+        folder.settle(stat, "done", 7)
+    armed = False
     located = folder.locate("a.txt")
     assert located is not None
     assert located.read_bytes() == b"1 2\n"
-    (folder.options.path / "done").unlink()
-    assert folder.settle(stat, "done", 7) == "done/a.txt"
+    assert folder.settle(stat, "done", 7) == str(elsewhere / "a.txt")
+    assert tree(folder) == {}
 
 
 @pytest.mark.parametrize("links", [True, False])

@@ -159,7 +159,7 @@ def test_where_the_system_cannot_say_a_renamed_file_is_taken_at_once_and_others_
     """As for a user who doesn't own the files, on Linux; or on macOS."""
     if sys.platform == "win32":
         pytest.skip("no time of the last rename there")
-    monkeypatch.setattr(files_ready, "has_writer", lambda path, descriptor: None)
+    monkeypatch.setattr(files_ready, "has_writer", lambda *_: None)
     clock = FakeClock()
     folder = make_folder(clock, rest_s=10)
     (folder.options.path / "in-place.txt").write_bytes(b"1 2\n")
@@ -178,7 +178,7 @@ def test_on_a_network_mount_every_file_rests(
     make_folder: MakeFolder, put: Put, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another machine may be writing, and its clock tells nothing."""
-    monkeypatch.setattr("qanat.sources.files_identity.mount_type", lambda path: "nfs4")
+    monkeypatch.setattr("qanat.sources.files_identity.mount_type", lambda _: "nfs4")
     clock = FakeClock()
     folder = make_folder(clock, rest_s=10)
     stat = put(folder, "a.txt", b"1 2\n")

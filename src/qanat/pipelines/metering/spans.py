@@ -172,7 +172,7 @@ def _run(
             work.sum_all(summing)
         except KeysFull as error:
             work.abort()
-            share = summing.fed_bytes / size if size else None
+            share = summing.summed_bytes / size if size else None
             keys = estimate_keys(summing.keys, summing.added, share)
             raise KeysExceeded(keys * key_range.of) from error
         except BaseException:

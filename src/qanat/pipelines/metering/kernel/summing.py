@@ -59,7 +59,7 @@ class Summing:
         self._buffer = np.zeros(_FRONT_BYTES + chunk_bytes + layout.PADDING_BYTES, np.uint8)
         self.room = memoryview(self._buffer)[_FRONT_BYTES : _FRONT_BYTES + chunk_bytes]
         self._rest = 0
-        self.fed_bytes = 0
+        self._fed_bytes = 0
         self._scratch = np.zeros(layout.SCRATCH_BYTES, np.uint8)
         self._carry_log = np.zeros(layout.CARRY_CAPACITY, np.uint64)
         self._carries = Carries.none()
@@ -94,6 +94,11 @@ class Summing:
         return int(self._state[layout.BAD_LINES])
 
     @property
+    def summed_bytes(self) -> int:
+        """Bytes of all blocks so far, also while `feed` is giving up."""
+        return self._fed_bytes - int(self._state[layout.LIMIT] - self._state[layout.CURSOR])
+
+    @property
     def unfinished(self) -> bool:
         """True inside a line that began in this block."""
         return self._rest > 0 or bool(self._state[layout.LONG_OPEN])
@@ -122,7 +127,7 @@ class Summing:
             KeysFull: There are more consumers than `keys_max`.
         """
         state = self._state
-        self.fed_bytes += count
+        self._fed_bytes += count
         state[layout.CURSOR] = _FRONT_BYTES - self._rest
         state[layout.LIMIT] = _FRONT_BYTES + count
         state[layout.FILE_OFFSET] = offset - _FRONT_BYTES

@@ -1,0 +1,142 @@
+"""A database of its own for every scenario, made and dropped by the proof."""
+
+import itertools
+import os
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from qanat.errors import ConfigError
+from qanat.stores.postgres_connect import checked, connect, shown
+from qanat.stores.postgres_local import LocalServer, start_server
+from qanat.wiring import scheme_of
+
+
+class Databases(Protocol):
+    """Where scenarios get their databases from.
+
+    Attributes:
+        shared: Several runs may use one database at once, over a connection that can be cut.
+        described: For people; no password.
+    """
+
+    shared: bool
+    described: str
+
+    def fresh(self) -> AbstractContextManager[str]:
+        """Make an empty database; gives its URL, and drops it at the end."""
+        ...
+
+
+class Embedded:
+    """Databases that are files in a run's data folder."""
+
+    shared = False
+
+    def __init__(self, url: str) -> None:
+        if url.partition(":")[2]:
+            raise ConfigError("--store", url, f"{url.partition(':')[0]}:", "Each scenario has a file of its own.")
+        self._url = url
+        self.described = url.rstrip(":")
+
+    @contextmanager
+    def fresh(self) -> Iterator[str]:
+        """Give the URL: the data folder decides where it is."""
+        yield self._url
+
+
+class Served:
+    """Databases on a PostgreSQL server."""
+
+    shared = True
+
+    def __init__(self, url: str, described: str) -> None:
+        self._url = url
+        self.described = described
+        self._names = (f"qanat_prove_{uuid4().hex[:8]}_{number}" for number in itertools.count(1))
+
+    @contextmanager
+    def fresh(self) -> Iterator[str]:
+        """Create a database, and drop it whoever is still connected.
+
+        Raises:
+            ConfigError: The user may not create databases.
+        """
+        name = next(self._names)
+        self._run(f"create database {name}")
+        try:
+            yield urlsplit(self._url)._replace(path=f"/{name}").geturl()
+        finally:
+            self._run(f"drop database if exists {name} with (force)")
+
+    def _run(self, statement: str) -> None:
+        with connect(self._url) as connection:
+            connection.execute(statement.encode())
+
+
+class Local(Served):
+    """Databases on a local server that is ours, so that it may be killed."""
+
+    def __init__(self, directory: Path) -> None:
+        # Durable as for a user, but small: many scenarios share one disk.
+        self._server: LocalServer = start_server(directory, {"max_wal_size": "512MB"})
+        super().__init__(self._server.url, "postgresql+local")
+        self._directory = self._server.directory
+
+    def kill(self) -> None:
+        """Let the server end at once, as in a crash: nothing is written, every connection is cut."""
+        first_line = (self._directory / "data" / "postmaster.pid").read_text("utf-8").split("\n", 1)[0]
+        # SIGQUIT is what `pg_ctl stop -m immediate` sends; SIGKILL would leave its children to themselves.
+        os.kill(int(first_line), signal.SIGQUIT if os.name == "posix" else signal.SIGTERM)
+
+    def restart(self) -> None:
+        """Start the server again; it recovers first."""
+        self._server.revive()
+
+    def close(self) -> None:
+        """Stop the server."""
+        self._server.close()
+
+
+@contextmanager
+def open_databases(url: str, place: Path) -> Iterator[Databases]:
+    """Open the source of databases that `--store` names.
+
+    Args:
+        url: `duckdb:`, `postgresql://…`, or `postgresql+local:[DIR]`.
+        place: Where a local server may be made when no folder is named.
+
+    Raises:
+        ConfigError: The URL is of no known kind, or names a single database file.
+    """
+    scheme = scheme_of(url)
+    if scheme == "postgresql+local":
+        named = url.partition(":")[2]
+        with _local_folder(named, place) as directory:
+            local = Local(directory)
+            try:
+                yield local
+            finally:
+                local.close()
+    elif scheme in {"postgresql", "postgres"}:
+        yield Served(checked(url), shown(url))
+    elif scheme == "duckdb":
+        yield Embedded(url)
+    else:
+        raise ConfigError("--store", scheme, "duckdb:, postgresql://… or postgresql+local:", "Runs are processes.")
+
+
+@contextmanager
+def _local_folder(named: str, place: Path) -> Iterator[Path]:
+    if named:
+        yield Path(named)
+        return
+    # Beside the proof's own folder: the account under which a server of root's runs has to reach it.
+    with tempfile.TemporaryDirectory(prefix="qanat-pg-", dir=place.parent) as folder:
+        Path(folder).chmod(0o755)  # noqa: S103 - the server's data below it stay closed
+        yield Path(folder)

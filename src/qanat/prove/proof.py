@@ -1,0 +1,89 @@
+"""What a pipeline brings to its proof. Read this first to make `qanat prove` work for a pipeline of your own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A store, compared with what it should hold, record by record.
+
+    Attributes:
+        read: Records that were handed over, each told once however often it was delivered; bad ones included.
+        written: Records that the store holds, each told as often as it is there.
+        duplicated: Records that count too often. Found record by record (or key by key), so that a lost record never makes
+            up for a doubled one.
+        lost: Records that count too seldom.
+        problems: What else isn't as it should be: an item in the wrong state, a progress row that contradicts the rows.
+    """
+
+    read: int
+    written: int
+    duplicated: int
+    lost: int
+    problems: tuple[str, ...] = ()
+
+
+class Ground(Protocol):
+    """One place to run in, with its own input and store, and what is expected of it. One thread uses it."""
+
+    def deliver(self, items: int) -> None:
+        """Hand over so many further items, in the way in which a careful writer does. May be called during a run."""
+        ...
+
+    def repeat(self) -> int:
+        """Hand over again what was handed over before, in each way in which that happens; return how many items.
+
+        Whatever the pipeline promises for repeats is what `tally` expects from now on.
+        """
+        ...
+
+    def replace(self) -> None:
+        """Put another item in the place of the one that is being read, as careless writers do.
+
+        From now on `tally` expects the new one alone.
+        """
+        ...
+
+    def arguments(self, *, item_s: float) -> Sequence[str]:
+        """Return the arguments of a run, after `qanat`: it reads what is there, at `item_s` seconds for each item on average
+        (0: as fast as it can), and ends.
+
+        The store isn't among them: it comes by `QANAT_STORE`, so that a password never shows in a list of processes.
+        """
+        ...
+
+    def prepare(self) -> None:
+        """Called before each run, while none is going on: brings about what the workload is for."""
+        ...
+
+    def tally(self) -> Tally:
+        """Compare the store with what it should hold by now. Called when everything was drained and no run is going on."""
+        ...
+
+
+class Proof(Protocol):
+    """What a pipeline brings.
+
+    Attributes:
+        pipeline: Its name, as in `qanat run NAME`.
+        points: Every failpoint that a run can reach, with the workload in which it does. The first workload is the usual
+            one.
+        unreachable: All other failpoints, each with the reason.
+        started: The event that a run logs when it begins to work.
+        committed: Events that a run logs after a commit of work.
+        repeats_end_with: The exit code of a run that was given an item again.
+    """
+
+    pipeline: str
+    points: Mapping[str, str]
+    unreachable: Mapping[str, str]
+    started: str
+    committed: frozenset[str]
+    repeats_end_with: int
+
+    def ground(self, place: Path, store: str, workload: str) -> Ground:
+        """Make an empty ground in the folder `place`, on the store with the URL `store`, which is empty too."""
+        ...

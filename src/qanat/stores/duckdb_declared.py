@@ -1,0 +1,103 @@
+"""Declared tables in a DuckDB store: made, widened, or refused."""
+
+from collections.abc import Iterator, Sequence
+
+import duckdb
+
+from qanat.errors import Fatal
+from qanat.interfaces import Change
+from qanat.stores.duckdb_arrow import SQL_TYPES
+from qanat.stores.duckdb_sql import column_list, quoted
+from qanat.tables import Column, Table
+
+_COLUMNS = """
+    -- one row per column of a table, in order
+    select column_name, data_type
+    from duckdb_columns()
+    where table_name = $table and schema_name = 'main' and database_name = current_database()
+    order by column_index
+"""
+_KEY = """
+    -- the columns of a table's primary key
+    select constraint_column_names
+    from duckdb_constraints()
+    where table_name = $table and schema_name = 'main' and database_name = current_database()
+        and constraint_type = 'PRIMARY KEY'
+"""
+
+
+def migrate(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> Iterator[Change]:
+    """Make or widen the declared tables, inside the caller's transaction.
+
+    Raises:
+        Fatal: A column or a key is other than declared.
+    """
+    for table in tables:
+        there = columns_of(connection, table.name)
+        if not there:
+            create(connection, table)
+            yield Change(table.name, "created")
+            continue
+        _check(connection, table, there)
+        for column in table.columns:
+            if column.name not in there:
+                _add(connection, table, column)
+                yield Change(table.name, f"added column {column.name}")
+
+
+def create(
+    connection: duckdb.DuckDBPyConnection, table: Table, others: Sequence[tuple[str, str]] = ()
+) -> None:
+    """Make a table.
+
+    Args:
+        connection: Where to.
+        table: As declared. A large one gets neither index nor constraint on its key.
+        others: Names and SQL types of columns that an earlier declaration had.
+    """
+    lines = [_definition(table, column) for column in table.columns]
+    lines += [f"{quoted(name)} {kind}" for name, kind in others]
+    if not table.large:
+        lines += [f"primary key ({column_list(table.key)})"] if table.key else []
+        lines += [f"unique ({column_list(names)})" for names in table.unique]
+    connection.execute(f"create table {quoted(table.name)} ({', '.join(lines)})")
+
+
+def columns_of(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, str]:
+    """Return the SQL type of each column that a table has, in order; empty without such a table."""
+    return dict(connection.execute(_COLUMNS, {"table": name}).fetchall())
+
+
+def _definition(table: Table, column: Column) -> str:
+    required = not column.nullable or column.name in table.key
+    return f"{quoted(column.name)} {SQL_TYPES[column.type]}{' not null' if required else ''}"
+
+
+def _check(connection: duckdb.DuckDBPyConnection, table: Table, there: dict[str, str]) -> None:
+    for column in table.columns:
+        kind = there.get(column.name)
+        if kind is not None and kind != SQL_TYPES[column.type]:
+            raise Fatal(
+                f"{table.name}.{column.name} is {kind} in the store and declared {column.type}"
+                f" ({SQL_TYPES[column.type]})",
+                hint="Declare it as it is, or give the new one another name.",
+            )
+    found = connection.execute(_KEY, {"table": table.name}).fetchall()
+    key = tuple(found[0][0]) if found else ()
+    expected = () if table.large else table.key
+    if key != expected:
+        raise Fatal(
+            f"{table.name} has the primary key ({', '.join(key)}) in the store,"
+            f" and ({', '.join(expected)}) by its declaration",
+            hint="A key can't be changed in place: copy the rows into a table of another name.",
+        )
+
+
+def _add(connection: duckdb.DuckDBPyConnection, table: Table, column: Column) -> None:
+    kind = SQL_TYPES[column.type]
+    alter = f"alter table {quoted(table.name)}"
+    if not column.nullable and connection.execute(f"from {quoted(table.name)} limit 1").fetchall():
+        raise Fatal(f"{table.name} has rows, so that the new column {column.name} has to be nullable")
+    connection.execute(f"{alter} add column {quoted(column.name)} {kind}")
+    if not column.nullable:
+        connection.execute(f"{alter} alter column {quoted(column.name)} set not null")
