@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import EnumType, StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NewType, TypeVar, cast
+from typing import Annotated, NewType, TypeVar, cast
 
 import msgspec
 
@@ -187,7 +187,7 @@ def _convert(field: Field, value: object) -> object:
     return value
 
 
-def _as_is(kind: type, value: object) -> Any:
+def _as_is(kind: type, value: object) -> object:
     """Make what msgspec doesn't know (a Path) from its text."""
     return value if isinstance(value, kind) else kind(value)
 
@@ -200,7 +200,9 @@ def _explained(
     field = known.get(name)
     if field is None:
         return ConfigError("settings", dict(values), text)
-    valid = f"one of {', '.join(field.choices)}" if field.choices else text.removeprefix("Expected ")
+    valid = (
+        f"one of {', '.join(field.choices)}" if field.choices else text.removeprefix("Expected ")
+    )
     return ConfigError(field.option, values.get(name), valid)
 
 

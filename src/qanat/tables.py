@@ -142,7 +142,7 @@ DEAD_LETTERS = Table(
 
 def arrow_schema(table: Table) -> "pa.Schema":
     """Return the Arrow schema of a declared table."""
-    import pyarrow as pa  # noqa: PLC0415 - `import qanat` loads no driver
+    import pyarrow as pa
 
     types = {
         ColumnType.INT64: pa.int64(),

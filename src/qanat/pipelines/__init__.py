@@ -1,0 +1,1 @@
+"""The pipelines that ship; each is also the example for writing your own."""

@@ -3,16 +3,18 @@
 import itertools
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from qanat.errors import ConfigError
-from qanat.stores.postgres_connect import checked, connect, shown
+from qanat.errors import ConfigError, QanatError
+from qanat.prove.proxy import Proxy
+from qanat.stores.postgres_connect import checked, connect, shown, translated
 from qanat.stores.postgres_local import LocalServer, start_server
 from qanat.wiring import scheme_of
 
@@ -23,13 +25,19 @@ class Databases(Protocol):
     Attributes:
         shared: Several runs may use one database at once, over a connection that can be cut.
         described: For people; no password.
+        cut_refusal: Why connections to them can't be cut as wanted; empty when they can.
     """
 
     shared: bool
     described: str
+    cut_refusal: str
 
-    def fresh(self) -> AbstractContextManager[str]:
-        """Make an empty database; gives its URL, and drops it at the end."""
+    def fresh(self, disk: Path | None = None) -> AbstractContextManager[str]:
+        """Make an empty database; gives its URL, and drops it at the end.
+
+        Args:
+            disk: Where its data are to lie, if that can be chosen.
+        """
         ...
 
 
@@ -37,6 +45,7 @@ class Embedded:
     """Databases that are files in a run's data folder."""
 
     shared = False
+    cut_refusal = "the database is a file of the process: there is no connection"
 
     def __init__(self, url: str) -> None:
         if url.partition(":")[2]:
@@ -45,7 +54,7 @@ class Embedded:
         self.described = url.rstrip(":")
 
     @contextmanager
-    def fresh(self) -> Iterator[str]:
+    def fresh(self, disk: Path | None = None) -> Iterator[str]:
         """Give the URL: the data folder decides where it is."""
         yield self._url
 
@@ -58,25 +67,35 @@ class Served:
     def __init__(self, url: str, described: str) -> None:
         self._url = url
         self.described = described
+        self.cut_refusal = self._refusal()
         self._names = (f"qanat_prove_{uuid4().hex[:8]}_{number}" for number in itertools.count(1))
 
     @contextmanager
-    def fresh(self) -> Iterator[str]:
-        """Create a database, and drop it whoever is still connected.
+    def fresh(self, disk: Path | None = None) -> Iterator[str]:
+        """Create a database, and drop it whoever is still connected. A foreign server's disk can't be chosen.
 
         Raises:
-            ConfigError: The user may not create databases.
+            QanatError: The user may not create databases.
         """
         name = next(self._names)
-        self._run(f"create database {name}")
+        self.execute(f"create database {name}")
         try:
             yield urlsplit(self._url)._replace(path=f"/{name}").geturl()
         finally:
-            self._run(f"drop database if exists {name} with (force)")
+            self.execute(f"drop database if exists {name} with (force)")
 
-    def _run(self, statement: str) -> None:
-        with connect(self._url) as connection:
+    def execute(self, statement: str) -> None:
+        """Run a statement of our own text, outside of any transaction."""
+        with closing(connect(self._url)) as connection, translated(connection):
             connection.execute(statement.encode())
+
+    def _refusal(self) -> str:
+        with Proxy(self._url) as proxy:
+            try:
+                connect(proxy.url).close()
+            except QanatError as error:
+                return f"the proxy that cuts needs a connection without TLS: {error.message}"
+        return ""
 
 
 class Local(Served):
@@ -87,6 +106,27 @@ class Local(Served):
         self._server: LocalServer = start_server(directory, {"max_wal_size": "512MB"})
         super().__init__(self._server.url, "postgresql+local")
         self._directory = self._server.directory
+
+    @contextmanager
+    def fresh(self, disk: Path | None = None) -> Iterator[str]:
+        """Create a database, with its tables on `disk` if one is given."""
+        if disk is None:
+            with super().fresh() as url:
+                yield url
+            return
+        space, folder = next(self._names), disk / "tables"
+        folder.mkdir()
+        if sys.platform != "win32":
+            owner = (self._directory / "data").stat()
+            os.chown(folder, owner.st_uid, owner.st_gid)
+        self.execute(f"create tablespace {space} location '{folder}'")
+        try:
+            with super().fresh() as url:
+                name = urlsplit(url).path.lstrip("/")
+                self.execute(f"alter database {name} set tablespace {space}")
+                yield url
+        finally:
+            self.execute(f"drop tablespace {space}")
 
     def kill(self) -> None:
         """Let the server end at once, as in a crash: nothing is written, every connection is cut."""

@@ -1,1 +1,94 @@
-"""Faults that a run reports itself: a full disk, and a failure that may be tried again, at every point; and a disk that really is full."""
+"""Faults that a run notices itself: a failure that may be tried again, and a full disk, at every point; and a disk that
+really is full.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from qanat.prove.bout import Bout
+from qanat.prove.full_disk import FullDisk
+from qanat.prove.processes import Child
+from qanat.prove.proof import Proof
+from qanat.prove.scenario import Scenario
+
+# How long a run may take to notice that its disk is full: it reads, computes and commits before.
+NOTICED_S_MAX = 30.0
+# What is left on the full disk at the first, second, … time: the run gets further each time before a write fails.
+ROOM_BYTES = (0, 16 << 10, 64 << 10, 256 << 10, 1 << 20)
+# How a full disk is told of, by the system, by DuckDB and by PostgreSQL.
+FULL = ("No space left", "disk is full", "not enough space", "File too large", "could not extend file")
+
+
+def disk_scenarios(proof: Proof, *, hits: int, disk_refusal: str) -> Iterator[Scenario]:
+    """Yield the scenarios."""
+    usual = next(iter(proof.points.values()))
+    points = [point for point, workload in proof.points.items() if workload == usual]
+    yield Scenario("retry:points", partial(raise_at_points, points=points), len(points))
+    for workload in dict.fromkeys(proof.points.values()):
+        met = [point for point, where in proof.points.items() if where == workload]
+        yield Scenario(f"full:{workload}", partial(fill_at_points, points=met), len(met), workload)
+    yield Scenario("full:disk", fill_disk, hits, left_out=disk_refusal, small_disk=not disk_refusal)
+
+
+def raise_at_points(bout: Bout, points: list[str]) -> None:
+    """Raise, once at each point of one run, what may be tried again: the run has to go on by itself."""
+    bout.ground.deliver(8)
+    code, child = bout.run(failpoints=",".join(f"{point}=raise" for point in points))
+    if code != 0:
+        bout.unexpected(code, child)
+    for point in points:
+        if injected(child, point):
+            bout.faults += 1
+            bout.points[point] += 1
+    bout.drain()
+
+
+def fill_at_points(bout: Bout, points: list[str]) -> None:
+    """Report a full disk at each point, a run for each: the run goes on by itself, or ends as failed."""
+    bout.ground.deliver(2)
+    for point in points:
+        bout.ground.deliver(1)
+        code, child = bout.run(failpoints=f"{point}=disk-full")
+        if injected(child, point):
+            bout.faults += 1
+            bout.points[point] += 1
+        if code not in {0, 1}:
+            bout.unexpected(code, child)
+    bout.drain()
+
+
+def fill_disk(bout: Bout) -> None:
+    """Fill the disk on which everything of the run lies, wait until a write failed, and make room again."""
+    disk = FullDisk(bout.place)
+    bout.notes.append(f"the disk is {disk.described}")
+    bout.ground.deliver(2)
+    bout.drain()
+    while bout.faults < bout.wanted:
+        bout.ground.deliver(3)
+        disk.fill(ROOM_BYTES[bout.faults % len(ROOM_BYTES)])
+        child = bout.start()
+        noticed = _noticed(child)
+        disk.make_room()
+        code = child.wait()
+        if not noticed and code == 0:
+            bout.problem("a run got everything done on a full disk: it wasn't full enough")
+            break
+        if code not in {0, 1}:
+            bout.unexpected(code, child)
+        bout.faults += 1
+    bout.drain()
+
+
+def injected(child: Child, point: str) -> bool:
+    """Tell whether the run said that a fault was injected at `point`."""
+    return f"injected at {point}" in child.text()
+
+
+def _noticed(child: Child) -> bool:
+    waited_s = 0.0
+    while child.pause(0.1) and waited_s < NOTICED_S_MAX:
+        waited_s += 0.1
+        if any(sign in child.text() for sign in FULL):
+            return True
+    return any(sign in child.text() for sign in FULL)

@@ -107,6 +107,10 @@ class Child:
         self.process.wait()
         self.look()
 
+    def text(self) -> str:
+        """Return everything that it wrote."""
+        return self._log.read_text("utf-8", "replace")
+
     def said(self) -> str:
         """Return the end of what it wrote beside its events."""
         lines = self._log.read_bytes().splitlines()

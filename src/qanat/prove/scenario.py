@@ -17,6 +17,7 @@ class Scenario:
         workload: Which of the pipeline's workloads it needs; empty for the usual one.
         left_out: Why it can't be carried out here; empty when it can.
         alone: It measures time, or disturbs all others: nothing else runs meanwhile.
+        small_disk: Everything of it lies on a disk that can be filled.
     """
 
     name: str
@@ -25,3 +26,4 @@ class Scenario:
     workload: str = ""
     left_out: str = ""
     alone: bool = False
+    small_disk: bool = False

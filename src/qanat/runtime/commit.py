@@ -61,7 +61,7 @@ class Committer:
 
     def _count(self, seconds: float) -> None:
         labels = {"pipeline": self.pipeline, "stage": self.stage}
-        self.telemetry.count("qanat_commits_total", **labels)
+        self.telemetry.count("qanat_commits_total", 1, **labels)
         self.telemetry.count("qanat_commit_seconds_total", seconds, **labels)
         self.telemetry.gauge(
             "qanat_last_commit_timestamp_seconds", self.clock.now().timestamp(), **labels

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 from uuid import UUID
 
 from qanat.clock import Clock
@@ -16,9 +16,11 @@ from qanat.tables import DEAD_LETTERS, arrow_schema
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-    from typing import Literal
 
     import pyarrow as pa
+
+Outcome = Literal["done", "failed"]
+"""How a file ended, as far as its place is concerned."""
 
 # Dead letters kept in memory before they are staged; about 10 MB with their bytes.
 LETTERS_IN_MEMORY_MAX = 20_000
@@ -57,9 +59,7 @@ class FileSource(Protocol):
         """Raise FileChanged or FileVanished unless the name still is that very file, untouched."""
         ...
 
-    def settle(
-        self, stat: FileStat, outcome: "Literal['done', 'failed']", number: int
-    ) -> str | None:
+    def settle(self, stat: FileStat, outcome: Outcome, number: int) -> str | None:
         """Move, keep or delete a file whose end is committed; return where it lies. Repeatable."""
         ...
 
@@ -149,8 +149,8 @@ class Letters:
 
     def rows(self) -> "pa.Table":
         """Return what is pending as rows of `dead_letters`; lines count from 1 within the part."""
-        import pyarrow as pa  # noqa: PLC0415 - `import qanat` loads no driver
-        import pyarrow.compute as pc  # noqa: PLC0415 - likewise
+        import pyarrow as pa
+        import pyarrow.compute as pc
 
         schema = arrow_schema(DEAD_LETTERS)
         if not self.pending:

@@ -9,7 +9,7 @@ from uuid import UUID
 from qanat import failpoints
 from qanat.digests import combine_digests
 from qanat.errors import Fenced, FileChanged
-from qanat.interfaces import Transaction
+from qanat.interfaces import Scalar, Transaction
 from qanat.records import Staged
 from qanat.runtime.commit import Committer
 from qanat.runtime.compute import FileSource
@@ -178,7 +178,10 @@ class Counting:
         if again or (twins and self.rules.same_content is SameContent.HOLD):
             twin = (again or twins)[0]
             what = "the same file" if again else f"the same content as {twin.name}"
-            return End(FileState.HELD, f"{what}, counted as file {twin.id} at {twin.ended_at:%Y-%m-%d %H:%M:%S}Z")
+            return End(
+                FileState.HELD,
+                f"{what}, counted as file {twin.id} at {twin.ended_at:%Y-%m-%d %H:%M:%S}Z",
+            )
         return None
 
     def _merge(self, transaction: Transaction, file: FileRow, result: Result) -> None:
@@ -210,7 +213,7 @@ class Counting:
         item_id: str,
         result: Result | None = None,
     ) -> End:
-        counted = (
+        counted: dict[str, Scalar] = (
             {}
             if result is None
             else {
@@ -244,6 +247,8 @@ def digest_of(digests: bytes, size: int) -> str:
 
 def tell(file: FileRow, end: End, result: Result | None) -> None:
     """Log how a file ended."""
-    event = {FileState.COUNTED: "file.counted", FileState.HELD: "file.held"}.get(end.state, "file.failed")
+    event = {FileState.COUNTED: "file.counted", FileState.HELD: "file.held"}.get(
+        end.state, "file.failed"
+    )
     lines = {} if result is None else {"good": result.lines_good, "bad": result.lines_bad}
     log(event, file=file.id, name=file.name, reason=end.reason, **lines)

@@ -108,7 +108,12 @@ def _renew(transaction: Transaction, twin: FileRow, look: FoundFile) -> None:
     """A registered file was written again with the same ends before it was counted: it is the one to count now."""
     stat = look.stat
     update_file(
-        transaction, twin.id, size=stat.size, mtime_ns=stat.mtime_ns, inode=stat.inode, device=stat.device
+        transaction,
+        twin.id,
+        size=stat.size,
+        mtime_ns=stat.mtime_ns,
+        inode=stat.inode,
+        device=stat.device,
     )
 
 

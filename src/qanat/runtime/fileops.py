@@ -7,7 +7,7 @@ from typing import Protocol
 from uuid import UUID, uuid4
 
 from qanat.digests import combine_digests
-from qanat.errors import BadFile, ConfigError
+from qanat.errors import BadFile, ConfigError, FileVanished
 from qanat.interfaces import Transaction
 from qanat.records import FileStat
 from qanat.runtime.commit import Committer
@@ -27,7 +27,11 @@ from qanat.runtime.registry import (
 class SettledSource(FileSource, Protocol):
     """A file source that also gives back what it settled."""
 
-    def bring_back(self, stat: FileStat, settled_as: str) -> None:
+    def look(self, name: str) -> FileStat | None:
+        """Return the file that lies there now; None if there is none."""
+        ...
+
+    def bring_back(self, name: str, settled_as: str) -> FileStat:
         """Move a settled file back to its name; never overwrites. Harmless when it is there already."""
         ...
 
@@ -64,9 +68,14 @@ class FileOperations:
         wanted = " or ".join(states)
         if rows:
             there = ", ".join(f"file {row.id} is {row.state}" for row in rows[-5:])
-            raise ConfigError("FILE", name, f"a file that is {wanted}", hint=f"Known by this name: {there}.")
+            raise ConfigError(
+                "FILE", name, f"a file that is {wanted}", hint=f"Known by this name: {there}."
+            )
         raise ConfigError(
-            "FILE", name, "a file that was found before", hint="`qanat status` tells which there are."
+            "FILE",
+            name,
+            "a file that was found before",
+            hint="`qanat status` tells which there are.",
         )
 
     def verify(self, file: FileRow) -> Resummed:
@@ -105,8 +114,10 @@ class FileOperations:
 
     def requeue(self, file: FileRow) -> None:
         """Have a held, failed or undone file counted (again): it is registered anew, and moved back if it was moved."""
+        stat = file.stat
         if file.settled_as is not None:
-            self.source.bring_back(file.stat, file.settled_as)
+            # From another device it comes back as another file of the system, with the same bytes.
+            stat = self.source.bring_back(file.name, file.settled_as)
 
         def body(transaction: Transaction) -> None:
             transaction.lock(f"file:{file.id}")
@@ -117,6 +128,9 @@ class FileOperations:
                 transaction,
                 file.id,
                 state=str(FileState.REGISTERED),
+                mtime_ns=stat.mtime_ns,
+                inode=stat.inode,
+                device=stat.device,
                 reason=None,
                 ended_at=None,
                 forced=True,
@@ -151,7 +165,10 @@ class FileOperations:
 
     def _outcomes(self, file: FileRow) -> Iterator[PartOutcome]:
         """Sum a file where it lies now: in one pass, or in one per key range."""
-        stat = file.stat if file.settled_as is None else file.stat._replace(name=file.settled_as)
+        place = file.name if file.settled_as is None else file.settled_as
+        stat = self.source.look(place)
+        if stat is None:
+            raise FileVanished(f"{place} isn't there any more.")
         ranges = file.ranges
         while True:
             try:

@@ -20,6 +20,7 @@ from qanat.runtime.registry import FileRow, FileState, file_by_id
 from qanat.runtime.settle import Settler
 from qanat.telemetry import log
 
+
 class LeaseLost(QanatError):
     """Another instance works on it: this one was silent for longer than a lease."""
 

@@ -101,8 +101,10 @@ class Target:
 class FileTransform(Protocol):
     """A pipeline's own part of a stage on files."""
 
-    staging: Table
-    """The shape of what `compute` returns."""
+    @property
+    def staging(self) -> Table:
+        """The shape of what `compute` returns."""
+        ...
 
     def compute(self, source: ByteSource, part: PartPlan, hooks: Hooks) -> PartOutcome:
         """Read one part and make rows of it. Called outside any transaction; deterministic.

@@ -19,7 +19,7 @@ from qanat.runtime.counting import Result, digest_of
 from qanat.runtime.discover import QUEUE
 from qanat.runtime.filework import FileTransform, PartOutcome, PartPlan
 from qanat.runtime.registry import PARTS, FileRow, FileState, file_by_id, update_file
-from qanat.tables import DEAD_LETTERS, InsertNew, Upsert, arrow_schema
+from qanat.tables import DEAD_LETTERS, InsertNew, arrow_schema
 from qanat.telemetry import log
 
 
@@ -67,9 +67,7 @@ class Parts:
             if current.state != FileState.REGISTERED or current.attempt != file.attempt:
                 raise Fenced
             now = self.committer.clock.now()
-            update_file(
-                transaction, file.id, attempt=str(attempt), parts=len(plans), ranges=ranges
-            )
+            update_file(transaction, file.id, attempt=str(attempt), parts=len(plans), ranges=ranges)
             transaction.execute("delete from parts where file_id = $file", {"file": file.id})
             earlier = [_part_id(file, file.attempt, number) for number in range(file.parts)]
             transaction.finish(QUEUE, [item.id, *earlier])
@@ -115,7 +113,7 @@ class Parts:
         outcome: PartOutcome,
         rows: int,
     ) -> None:
-        import pyarrow as pa  # noqa: PLC0415 - `import qanat` loads no driver
+        import pyarrow as pa
 
         row = {
             "file_id": file.id,
@@ -192,6 +190,4 @@ def _part_item(file: FileRow, attempt: UUID, plan: PartPlan, now: datetime) -> I
         "attempt": str(attempt),
         "part": [plan.number, plan.start, plan.stop, plan.index, plan.of],
     }
-    return Item(
-        _part_id(file, attempt, plan.number), "files", json.dumps(payload).encode(), now
-    )
+    return Item(_part_id(file, attempt, plan.number), "files", json.dumps(payload).encode(), now)

@@ -138,9 +138,11 @@ def files_where(store: Queries, condition: str, **parameters: Scalar) -> list[Fi
     """Return the files for which `condition` holds, in order of id.
 
     Args:
+        store: Where to look.
         condition: SQL over the columns of `files`, its parameters written `$name`.
+        **parameters: Their values.
     """
-    sql = f"select {', '.join(FILES.names)} from files where {condition} order by id"  # noqa: S608 - our own text
+    sql = f"select {', '.join(FILES.names)} from files where {condition} order by id"
     rows = store.query(sql, parameters).to_pylist()
     return [FileRow(**{**row, "total": _whole(row["total"])}) for row in rows]
 
@@ -166,7 +168,7 @@ def files_named(store: Queries, names: Iterable[str]) -> list[FileRow]:
 
 def next_numbers(transaction: "Transaction", counter: str, count: int) -> int:
     """Take `count` numbers of a counter in this transaction; return the first. Numbers of a rollback are given again."""
-    import pyarrow as pa  # noqa: PLC0415 - `import qanat` loads no driver
+    import pyarrow as pa
 
     rows = pa.table({"name": [counter], "value": pa.array([count], pa.int64())})
     transaction.write(COUNTERS, rows, Add(key=("name",), sums=("value",)))
@@ -178,13 +180,13 @@ def next_numbers(transaction: "Transaction", counter: str, count: int) -> int:
 def update_file(transaction: "Transaction", file_id: int, **values: Scalar) -> None:
     """Set columns of one file's row."""
     settings = ", ".join(f"{name} = ${name}" for name in values)
-    sql = f"update files set {settings} where id = $id"  # noqa: S608 - our own column names
+    sql = f"update files set {settings} where id = $id"
     transaction.execute(sql, {**values, "id": file_id})
 
 
 def file_rows(rows: Sequence[FileRow]) -> "pa.Table":
     """Return rows of `files` as Arrow, in the declared types."""
-    import pyarrow as pa  # noqa: PLC0415 - `import qanat` loads no driver
+    import pyarrow as pa
 
     return pa.Table.from_pylist(
         [{name: getattr(row, name) for name in FILES.names} for row in rows],

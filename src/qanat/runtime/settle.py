@@ -6,7 +6,7 @@ from qanat import failpoints
 from qanat.errors import BadFile, Fatal, Retryable
 from qanat.interfaces import Transaction
 from qanat.runtime.commit import Committer
-from qanat.runtime.compute import FileSource
+from qanat.runtime.compute import FileSource, Outcome
 from qanat.runtime.registry import FileRow, FileState, files_where, update_file
 from qanat.telemetry import log
 
@@ -23,7 +23,7 @@ class Settler:
         """Settle one file that was counted or failed. What can't be moved now is logged, and tried again when idle."""
         failpoints.reach("move.before")
         try:
-            outcome = "done" if state == FileState.COUNTED else "failed"
+            outcome: Outcome = "done" if state == FileState.COUNTED else "failed"
             where = self.source.settle(file.stat, outcome, file.id)
         except Retryable as error:
             log("file.not_settled", file=file.id, name=file.name, reason=error.message)

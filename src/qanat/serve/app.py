@@ -13,7 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from qanat.errors import ConfigError, QanatError
 from qanat.pipeline import Pipeline
 from qanat.serve.metrics import rendered
-from qanat.serve.models import FileState, Files, Health, Letter, Letters, Problem, Replay, Replayed
+from qanat.serve.models import Files, FileState, Health, Letter, Letters, Problem, Replay, Replayed
 from qanat.session import Session
 from qanat.telemetry import Telemetry
 from qanat.wiring import load
@@ -21,9 +21,7 @@ from qanat.wiring import load
 LIMIT_MAX = 1000
 
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="How many at most.")]
-_LETTER_COLUMNS = (
-    "id, stage, origin, line, byte_offset, reason, length, raw, rejected_at, state"
-)
+_LETTER_COLUMNS = "id, stage, origin, line, byte_offset, reason, length, raw, rejected_at, state"
 _FILE_COLUMNS = (
     "id, name, size, state, reason, registered_at, ended_at, lines_good, lines_bad, total"
 )
@@ -82,9 +80,7 @@ def _answer(status: int) -> Callable[[Request, Exception], JSONResponse]:
     return answer
 
 
-def _watching(
-    pipeline: Pipeline, session: Session, telemetry: Telemetry | None
-) -> APIRouter:
+def _watching(pipeline: Pipeline, session: Session, telemetry: Telemetry | None) -> APIRouter:
     router = APIRouter(tags=["watching"])
 
     @router.get("/health")
@@ -106,7 +102,9 @@ def _general(session: Session) -> APIRouter:
     @router.get("/files")
     def files(
         state: Annotated[str | None, Query(max_length=20)] = None,
-        after: Annotated[int | None, Query(ge=0, lt=2**63, description="Only older ones than this id.")] = None,
+        after: Annotated[
+            int | None, Query(ge=0, lt=2**63, description="Only older ones than this id.")
+        ] = None,
         limit: Limit = 100,
     ) -> Files:
         """Files and what became of them, newest first."""
@@ -145,9 +143,7 @@ def _general(session: Session) -> APIRouter:
         )
 
     @router.post("/dead-letters/{letter}/replay")
-    def replay(
-        letter: Annotated[str, Path(max_length=1000)], how: Replay
-    ) -> Replayed:
+    def replay(letter: Annotated[str, Path(max_length=1000)], how: Replay) -> Replayed:
         """Count a dead letter after all, once."""
         return Replayed(outcome=dict(session.call("replay", letter=letter, text=how.line)))
 

@@ -52,7 +52,10 @@ def _bound(listening: Listening) -> socket.socket:
         return socket.create_server((listening.host, listening.port), family=family)
     except OSError as error:
         raise ConfigError(
-            "--port", listening.port, f"free on {listening.host} ({error.strerror})", "0 takes any free port."
+            "--port",
+            listening.port,
+            f"free on {listening.host} ({error.strerror})",
+            "0 takes any free port.",
         ) from error
 
 

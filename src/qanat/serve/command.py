@@ -21,9 +21,12 @@ class ServeSettings(CommonSettings, frozen=True, kw_only=True):
     """Every setting of the service."""
 
     host: Annotated[
-        str, msgspec.Meta(description="Where to listen; elsewhere than on loopback a token is needed.")
+        str,
+        msgspec.Meta(description="Where to listen; elsewhere than on loopback a token is needed."),
     ] = "127.0.0.1"
-    port: Annotated[int, msgspec.Meta(description="The port; 0 for any free one.", ge=0, le=65535)] = 8765
+    port: Annotated[
+        int, msgspec.Meta(description="The port; 0 for any free one.", ge=0, le=65535)
+    ] = 8765
     token: Annotated[
         str, msgspec.Meta(description="What clients must send as `Authorization: Bearer …`.")
     ] = ""

@@ -24,8 +24,11 @@ STORED: dict[str, tuple[str, str, str | None]] = {
     ),
     "qanat_stored_lines": (
         "Lines of counted files, by whether they were good",
-        "select 'good' as label, coalesce(sum(lines_good), 0) as value from files where state = 'counted'"
-        " union all select 'bad', coalesce(sum(lines_bad), 0) from files where state = 'counted'",
+        """
+        select 'good' as label, coalesce(sum(lines_good), 0) as value from files where state = 'counted'
+        union all
+        select 'bad', coalesce(sum(lines_bad), 0) from files where state = 'counted'
+        """,
         "quality",
     ),
     "qanat_stored_dead_letters": (

@@ -6,7 +6,9 @@ from typing import Annotated
 from pydantic import BaseModel, Field, JsonValue
 
 # Beyond 2^53 a JSON number loses digits in JavaScript; exact sums travel as text.
-ExactInteger = Annotated[str, Field(pattern=r"^-?[0-9]+$", description="An integer of any size, as text.")]
+ExactInteger = Annotated[
+    str, Field(pattern=r"^-?[0-9]+$", description="An integer of any size, as text.")
+]
 
 
 class FileState(BaseModel):
@@ -66,7 +68,9 @@ class Letters(Page):
 class Replay(BaseModel):
     """How a dead letter is to be counted."""
 
-    line: str | None = Field(None, max_length=4096, description="The corrected line; null for the one that was kept.")
+    line: str | None = Field(
+        None, max_length=4096, description="The corrected line; null for the one that was kept."
+    )
 
 
 class Replayed(BaseModel):

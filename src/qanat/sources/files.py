@@ -30,6 +30,7 @@ from qanat.sources.files_bytes import (
     sketch_of,
 )
 from qanat.sources.files_claim import FolderClaim, claim_folder
+from qanat.sources.files_disk import move_exclusively
 from qanat.sources.files_identity import Identity, unchanged
 from qanat.sources.files_journal import Journal
 from qanat.sources.files_list import Listing
@@ -211,6 +212,31 @@ class Folder:
             Retryable: It couldn't be moved for now.
         """
         return self._mover.settle(stat, outcome, number)
+
+    def look(self, name: str) -> FileStat | None:
+        """Return the file that has this name (as `settle` tells it, or in the folder); None if there is none."""
+        return self._identity.at(self.options.path / raw_name(name), name)
+
+    def bring_back(self, name: str, settled_as: str) -> FileStat:
+        """Move a settled file back to its name, to be counted again. Nothing is overwritten; repeatable.
+
+        Raises:
+            FileVanished: It isn't where it was moved to.
+            FileChanged: Another file has the name now.
+        """
+        source = self.options.path / raw_name(settled_as)
+        target = self.options.path / raw_name(name)
+        if source != target and source.exists():
+            try:
+                move_exclusively(source, target)
+            except FileExistsError as error:
+                raise FileChanged(
+                    f"{name} is another file now.", hint="Move or rename that one first."
+                ) from error
+        found = self.look(name)
+        if found is None:
+            raise FileVanished(f"{settled_as} isn't there any more.")
+        return found
 
     def settled(self, outcome: Outcome) -> Iterator[FileStat]:
         """List the files that were moved to `done` or `failed`, named as `settle` named them."""

@@ -47,6 +47,24 @@ def rename_exclusively(source: Path, target: Path) -> None:
     source.unlink()
 
 
+def move_exclusively(source: Path, target: Path) -> None:
+    """Move `source` to `target`, from another device too.
+
+    Raises:
+        FileExistsError: The name is taken by another file.
+    """
+    try:
+        rename_exclusively(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        partial = target.with_name(f".{target.name}.part")
+        copy_durably(source, partial)
+        rename_exclusively(partial, target)
+        source.unlink()
+    sync_folder(target.parent)
+
+
 def copy_durably(source: Path, target: Path) -> None:
     """Copy `source` to `target`, with its times and mode; fsync it, read it again and compare.
 

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable
 
-from qanat.tables import Table
-
 
 def quoted(name: str) -> str:
     """Return an identifier in quotes."""
@@ -20,11 +18,7 @@ def equal(names: Iterable[str], left: str, right: str) -> str:
     return " and ".join(f"{left}.{quoted(name)} = {right}.{quoted(name)}" for name in names)
 
 
-def bound(names: Iterable[str]) -> str:
+def bound(names: Iterable[str], prefix: str = "") -> str:
     """Return the condition that each column equals the parameter of its name; `true` for none."""
-    return " and ".join(f"{quoted(name)} = ${name}" for name in names) or "true"
+    return " and ".join(f"{prefix}{quoted(name)} = ${name}" for name in names) or "true"
 
-
-def values_of(table: Table) -> tuple[str, ...]:
-    """Return the columns that aren't part of the declared key."""
-    return tuple(name for name in table.names if name not in table.key)

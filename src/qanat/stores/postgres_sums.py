@@ -5,7 +5,7 @@ Three steps, in one transaction that has the table's sums to itself: add to the 
 (see `postgres_declared`), so that a changed row stays in its page and no index changes: half the time.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from qanat.interfaces import Scalar
 from qanat.stores.postgres_connect import Connection
 from qanat.stores.postgres_encode import Wire, binary, constant_wire
 from qanat.stores.postgres_load import constant_parameters, constant_sql, copy
+from qanat.stores.postgres_locks import LockNames
 from qanat.stores.postgres_numbers import Int64s, numeric_wire
 from qanat.stores.postgres_packed import Packable
 from qanat.stores.postgres_types import names_of, quoted
@@ -24,6 +25,9 @@ from qanat.tables import Add, ColumnType, Table
 
 if TYPE_CHECKING:
     import psycopg
+
+# A million sums are sorted in 60 MB. The server's default of 4 MB would send them to its disk.
+_WORK_MEMORY = "128MB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +171,34 @@ def _insert(
     copy(connection, quoted(sums.table.name), columns, binary(wires, rows))
 
 
+def can_pack(
+    table: Table, mode: Add, columns: Sequence[str], constants: Mapping[str, Scalar]
+) -> bool:
+    """Tell whether packed `columns`, the key's first, can be added to `table` by `mode`."""
+    key, *values = columns
+    given = {*columns, *constants}
+    return (
+        bool(mode.sums)
+        and key in mode.key
+        and {*mode.key, *mode.sums} <= given <= {*table.names}
+        and {*values} <= {*mode.sums}
+        and all(constants.get(name, 0) is not None for name in (*mode.key, *mode.sums))
+    )
+
+
+def lock_alone(connection: Connection, locks: LockNames, table: Table) -> None:
+    """Wait until nobody adds to `table`, and keep it so until the end of the transaction.
+
+    Two that add many sums would wait for each other at the first common key anyhow, and in a circle if their plans differ.
+    """
+    connection.execute("select pg_advisory_xact_lock(%s)", [locks.table(table.name)])
+
+
+def lock_shared(connection: Connection, locks: LockNames, table: Table) -> None:
+    """Wait until nobody adds many sums to `table`. Those who add few, with sorted keys, can do so beside each other."""
+    connection.execute("select pg_advisory_xact_lock_shared(%s)", [locks.table(table.name)])
+
+
 @contextmanager
 def planned(connection: Connection) -> Iterator[None]:
     """Plan what follows as one scan of the index per row of arrays, whatever the statistics say (there may be none yet).
@@ -174,7 +206,20 @@ def planned(connection: Connection) -> Iterator[None]:
     An array can only be looked up by a nested loop, so forbidding that leaves it the only one, and hashing for the rest.
     """
     avoided = ("enable_seqscan", "enable_bitmapscan", "enable_mergejoin", "enable_nestloop")
-    values = {**dict.fromkeys(avoided, "off"), "work_mem": "128MB"}
+    with settings(connection, {**dict.fromkeys(avoided, "off"), "work_mem": _WORK_MEMORY}):
+        yield
+
+
+@contextmanager
+def roomy(connection: Connection) -> Iterator[None]:
+    """Let what follows sort and hash in memory."""
+    with settings(connection, {"work_mem": _WORK_MEMORY}):
+        yield
+
+
+@contextmanager
+def settings(connection: Connection, values: Mapping[str, str]) -> Iterator[None]:
+    """Change settings of the server for a few statements of the transaction."""
     connection.execute(
         "select set_config(name, value, true) from unnest(%s::text[], %s::text[]) as s(name, value)",
         [list(values), list(values.values())],

@@ -22,7 +22,11 @@ from qanat.testing.memory_store import open_store
 
 WORDS = Table(
     "words",
-    (Column("word", ColumnType.TEXT), Column("times", ColumnType.INT64), Column("files", ColumnType.INT64)),
+    (
+        Column("word", ColumnType.TEXT),
+        Column("times", ColumnType.INT64),
+        Column("files", ColumnType.INT64),
+    ),
     key=("word",),
 )
 STAGED = Table("counts", WORDS.columns[:2], key=("word",))
@@ -123,7 +127,11 @@ class Place:
 
     def __post_init__(self) -> None:
         (self.root / "in").mkdir(exist_ok=True)
-        self.store = open_store(f"memory:{self.root}", "words", StoreOptions(self.root, SystemClock(), attempts_max=2**31 - 1))
+        self.store = open_store(
+            f"memory:{self.root}",
+            "words",
+            StoreOptions(self.root, SystemClock(), attempts_max=2**31 - 1),
+        )
         self.store.migrate((WORDS, *REGISTRY_TABLES, DEAD_LETTERS))
         self.reopen()
 

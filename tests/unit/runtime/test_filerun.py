@@ -26,7 +26,9 @@ def test_counts_each_file_once(place: Place) -> None:
     assert {"x": 3, "y": 1} == place.words()
     assert {"a.txt": "counted", "b.txt": "counted"} == place.states()
     assert ["a.txt", "b.txt"] == sorted(path.name for path in (place.root / "in/done").iterdir())
-    assert [("done/a.txt",), ("done/b.txt",)] == place.query("select settled_as from files order by id")
+    assert [("done/a.txt",), ("done/b.txt",)] == place.query(
+        "select settled_as from files order by id"
+    )
 
 
 def test_dead_letters(place: Place) -> None:
@@ -111,7 +113,9 @@ def test_key_ranges(place: Place) -> None:
     assert [(2, 2, 100, 1)] == place.query("select parts, ranges, lines_good, lines_bad from files")
 
 
-@pytest.mark.parametrize("point", [p for p in failpoints.POINTS if p.split(".")[0] in {"register", "count", "move"}])
+@pytest.mark.parametrize(
+    "point", [p for p in failpoints.POINTS if p.split(".")[0] in {"register", "count", "move"}]
+)
 def test_fault_at_every_point(point: str, place: Place) -> None:
     """A fault at any point is overcome, and nothing counts twice or is lost."""
     place.put("a.txt", "x", "y")
@@ -127,7 +131,9 @@ def test_fault_at_every_point(point: str, place: Place) -> None:
     assert (place.root / "in/done/a.txt").exists()
 
 
-@pytest.mark.parametrize("point", [p for p in failpoints.POINTS if p.split(".")[0] in {"plan", "part", "count"}])
+@pytest.mark.parametrize(
+    "point", [p for p in failpoints.POINTS if p.split(".")[0] in {"plan", "part", "count"}]
+)
 def test_fault_between_parts(point: str, place: Place) -> None:
     """The same in the middle of a large file's parts."""
     place.whole_bytes_max = 100

@@ -27,7 +27,7 @@ from qanat.telemetry import Telemetry
 from qanat.wiring import open_store
 
 HOUR = datetime(2026, 11, 22, 4, tzinfo=UTC)
-TOKEN = "a-long-random-token"  # noqa: S105 - for tests
+TOKEN = "a-long-random-token"
 
 
 @pytest.fixture
@@ -41,7 +41,12 @@ def session(tmp_path: Path) -> Iterator[Session]:
     huge = 2**70
     totals = [{"consumer": 7, "amount": huge, "files": 1}, {"consumer": 9, "amount": 5, "files": 1}]
     usage = [
-        {"consumer": row["consumer"], "period_start": HOUR, "granularity": "hour", "amount": row["amount"]}
+        {
+            "consumer": row["consumer"],
+            "period_start": HOUR,
+            "granularity": "hour",
+            "amount": row["amount"],
+        }
         for row in totals
     ]
     with store.begin("count", uuid4()) as transaction:
@@ -83,7 +88,9 @@ def client(session: Session) -> TestClient:
 
 def test_total(client: TestClient) -> None:
     """A total is exact beyond 64 bits; an unknown consumer is 404, an impossible one 422."""
-    assert {"consumer": 7, "amount": str(2**70), "files": 1} == client.get("/api/metering/totals/7").json()
+    assert {"consumer": 7, "amount": str(2**70), "files": 1} == client.get(
+        "/api/metering/totals/7"
+    ).json()
     assert 404 == client.get("/api/metering/totals/8").status_code
     assert 422 == client.get("/api/metering/totals/-1").status_code
 
@@ -142,7 +149,7 @@ def test_token(session: Session) -> None:
     assert 200 == client.get("/health", headers={"Authorization": f"Bearer {TOKEN}"}).status_code
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "example.org"])  # noqa: S104 - refused
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "example.org"])
 def test_listening_elsewhere(host: str) -> None:
     """Who listens where others reach it needs a token, and a long one."""
     with pytest.raises(ConfigError, match="loopback"):

@@ -20,7 +20,9 @@ USAGE = Table(
     name="usage",
     columns=(
         Column("consumer", ColumnType.INT64),
-        Column("period_start", ColumnType.TIMESTAMP, about="the hour in which the file was registered"),
+        Column(
+            "period_start", ColumnType.TIMESTAMP, about="the hour in which the file was registered"
+        ),
         Column("granularity", ColumnType.TEXT, about="hour, day or month"),
         Column("amount", ColumnType.INT128),
     ),
@@ -33,7 +35,9 @@ ROLLUPS = Table(
     name="rollups",
     columns=(
         Column("granularity", ColumnType.TEXT, about="day or month"),
-        Column("before", ColumnType.TIMESTAMP, about="finer usage before this moment was rolled up"),
+        Column(
+            "before", ColumnType.TIMESTAMP, about="finer usage before this moment was rolled up"
+        ),
     ),
     key=("granularity",),
     about="how far usage was rolled up",

@@ -71,7 +71,7 @@ def router(session: Session) -> APIRouter:
         consumer: Annotated[int | None, Query(ge=0, le=NUMBER_MAX)] = None,
         since: datetime | None = None,
         until: datetime | None = None,
-        snap: bool = False,  # noqa: FBT001, FBT002 - a query parameter
+        snap: bool = False,
     ) -> Usage:
         """Usage over time, of one consumer or of all together."""
         question = Question(granularity, consumer, _utc(since), _utc(until), snap)

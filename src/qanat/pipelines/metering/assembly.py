@@ -138,4 +138,3 @@ def _scheduled(
             owner=owner,
         ),
     )
-

@@ -22,7 +22,7 @@ class SourceChanged(FileChanged):
     """The file ended before its size: it was truncated while it was read."""
 
 
-class Aborted(Exception):  # noqa: N818 - no error: another thread has one
+class Aborted(Exception):
     """Another thread failed, so that this one ended too."""
 
 

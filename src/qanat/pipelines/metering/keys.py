@@ -36,7 +36,9 @@ class KeyRange:
             ValueError: There is no such range.
         """
         if self.of < 1 or self.of & (self.of - 1) or not 0 <= self.index < self.of:
-            raise ValueError(f"key range {self.index} of {self.of}: the number has to be a power of two")
+            raise ValueError(
+                f"key range {self.index} of {self.of}: the number has to be a power of two"
+            )
 
     @property
     def bits(self) -> int:

@@ -19,7 +19,6 @@ from qanat.sources.files import Folder, FolderOptions
 from qanat.tables import Upsert, arrow_schema
 from qanat.telemetry import Telemetry
 
-
 STAGE = "count"
 
 # What an operation may hold in memory beside a run that has its own keys.
@@ -35,7 +34,9 @@ def remember_input(committer: Committer, location: Path) -> None:
     committer.commit(lambda transaction: transaction.write(INPUTS, table, Upsert(INPUTS.key)))
 
 
-def operations(clock: Clock | None = None, telemetry: Telemetry | None = None) -> Mapping[str, Operation]:
+def operations(
+    clock: Clock | None = None, telemetry: Telemetry | None = None
+) -> Mapping[str, Operation]:
     """Return every operation by name; each takes the store first, then arguments that JSON can carry."""
     clock, telemetry = clock or SystemClock(), telemetry or Telemetry()
 

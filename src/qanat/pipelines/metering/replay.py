@@ -78,7 +78,9 @@ def _add(transaction: Transaction, consumer: int, amount: int, registered_at: da
     )
     # The file was counted already, so that only the amount is added.
     transaction.write(TOTALS, rows, Add(TOTALS.key, ("amount", "files")), {"files": 0})
-    transaction.write(USAGE, rows, Add(USAGE.key, ("amount",)), period_of(transaction, registered_at))
+    transaction.write(
+        USAGE, rows, Add(USAGE.key, ("amount",)), period_of(transaction, registered_at)
+    )
 
 
 def _mark(transaction: Transaction, letter_id: str, state: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from qanat import failpoints
-from qanat.interfaces import Transaction
+from qanat.interfaces import Scalar, Transaction
 from qanat.pipelines.metering import ADD_TO_USAGE, ROLLUPS, SUMS, USAGE
 from qanat.pipelines.metering.periods import Granularity, end_of, start_of
 from qanat.runtime.commit import Committer
@@ -59,9 +59,7 @@ def _periods(
         " where granularity = $finer and period_start < $before order by start"
     )
     with committer.store.snapshot() as reader:
-        rows = reader.query(
-            sql, {"coarser": str(coarser), "finer": str(finer), "before": before}
-        )
+        rows = reader.query(sql, {"coarser": str(coarser), "finer": str(finer), "before": before})
     return iter(rows.column("start").to_pylist())
 
 
@@ -69,7 +67,12 @@ def _move(
     transaction: Transaction, finer: Granularity, coarser: Granularity, start: datetime
 ) -> None:
     transaction.lock("rollup")
-    bounds = {"finer": str(finer), "moving": MOVING, "start": start, "stop": end_of(coarser, start)}
+    bounds: dict[str, Scalar] = {
+        "finer": str(finer),
+        "moving": MOVING,
+        "start": start,
+        "stop": end_of(coarser, start),
+    }
     transaction.execute(
         "update usage set granularity = $moving"
         " where granularity = $finer and period_start >= $start and period_start < $stop",
@@ -81,7 +84,7 @@ def _move(
         {"moving": MOVING},
     )
     transaction.execute("delete from usage where granularity = $moving", {"moving": MOVING})
-    constants = {"period_start": start, "granularity": str(coarser)}
+    constants: dict[str, Scalar] = {"period_start": start, "granularity": str(coarser)}
     transaction.write(USAGE, rows.cast(arrow_schema(SUMS)), ADD_TO_USAGE, constants)
     failpoints.reach("rollup.before_commit")
 

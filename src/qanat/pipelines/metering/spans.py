@@ -84,7 +84,7 @@ def sum_span(
     key_range: KeyRange = KeyRange(),  # noqa: B008 - immutable
     on_block: Callable[[int], None] | None = None,
     on_bad: Callable[[BadLines], None] | None = None,
-    cutting: Cutting = Cutting(),  # noqa: B008 - immutable
+    cutting: Cutting = Cutting(),
 ) -> SpanResult:
     """Sum the lines of `span`, per consumer.
 

@@ -15,7 +15,7 @@ from qanat.pipelines.metering import (
     USAGE,
 )
 from qanat.pipelines.metering.keys import KeyRange
-from qanat.pipelines.metering.periods import Granularity, granularity_at, start_of
+from qanat.pipelines.metering.periods import granularity_at, start_of
 from qanat.pipelines.metering.spans import Span, sum_span
 from qanat.runtime.filework import ByteSource, Hooks, PartOutcome, PartPlan, Target
 from qanat.runtime.registry import FileRow
@@ -94,9 +94,11 @@ class SumFiles:
 
     def reversing(self, targets: Sequence[Target]) -> Sequence[Target]:
         """Take away instead of adding; rows that nothing is left of go."""
-        totals, usage = targets
+        _, usage = targets
         return (
-            Target(TOTALS, Add(TOTALS.key, ("amount", "files"), drop_when_zero="files"), {"files": -1}),
+            Target(
+                TOTALS, Add(TOTALS.key, ("amount", "files"), drop_when_zero="files"), {"files": -1}
+            ),
             Target(USAGE, Add(USAGE.key, ("amount",), drop_when_zero="amount"), usage.constants),
         )
 

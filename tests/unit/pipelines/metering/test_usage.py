@@ -120,7 +120,9 @@ def test_question(committer: Committer) -> None:
         hours = usage(reader, Question(Granularity.HOUR, 1, since, NOW)).rows.to_pylist()
         days = usage(reader, Question(Granularity.DAY, 1, since, NOW)).rows.to_pylist()
     assert [18, 12, 6] == [int(row["amount"]) for row in hours]
-    assert [(NOW.replace(hour=0) - timedelta(days=1), 18), (NOW.replace(hour=0), 18)] == [(row["period_start"], int(row["amount"])) for row in days]
+    assert [(NOW.replace(hour=0) - timedelta(days=1), 18), (NOW.replace(hour=0), 18)] == [
+        (row["period_start"], int(row["amount"])) for row in days
+    ]
 
 
 def test_question_that_cuts(committer: Committer) -> None:
@@ -128,7 +130,7 @@ def test_question_that_cuts(committer: Committer) -> None:
     roll_up(committer, Ages(7 * DAY_S, 0), NOW)
     cut = datetime(2026, 11, 10, 6, tzinfo=UTC)
     with committer.store.snapshot() as reader:
-        with pytest.raises(ConfigError, match="2026-11-10T00:00:00.*2026-11-11T00:00:00"):
+        with pytest.raises(ConfigError, match=r"2026-11-10T00:00:00.*2026-11-11T00:00:00"):
             usage(reader, Question(Granularity.DAY, None, cut, None))
         widened = usage(reader, Question(Granularity.DAY, None, cut, cut, snap=True)).question
     assert (datetime(2026, 11, 10, tzinfo=UTC), datetime(2026, 11, 11, tzinfo=UTC)) == (

@@ -27,7 +27,9 @@ class DemoSettings(CommonSettings, frozen=True, kw_only=True):
 
     files: Annotated[int, msgspec.Meta(description="How many files are generated.", ge=1)] = 8
     size: Annotated[Size, msgspec.Meta(description="Size of each file.")] = Size(32_000_000)
-    consumers: Annotated[int, msgspec.Meta(description="How many consumers there are.", ge=1)] = 100_000
+    consumers: Annotated[int, msgspec.Meta(description="How many consumers there are.", ge=1)] = (
+        100_000
+    )
     seed: Annotated[int, msgspec.Meta(description="Of the generator.")] = 1
     keep: Annotated[
         bool, msgspec.Meta(description="Keep files and database in --data-dir, to look around in.")
@@ -56,13 +58,13 @@ def run(settings: DemoSettings) -> int:
         problems = _count(settings, place, incoming, expected)
         _conclude(expected, time.monotonic() - started_s, problems)
         if settings.keep:
-            _say(f'Look around: qanat sql metering "select * from totals" --data-dir {place / "data"}')
+            _say(
+                f'Look around: qanat sql metering "select * from totals" --data-dir {place / "data"}'
+            )
     return 1 if problems else 0
 
 
-def _count(
-    settings: DemoSettings, place: Path, incoming: Path, expected: Expected
-) -> list[str]:
+def _count(settings: DemoSettings, place: Path, incoming: Path, expected: Expected) -> list[str]:
     run_settings = RunSettings(
         input=incoming,
         once=True,
@@ -81,7 +83,9 @@ def _differences(reader: Queries, expected: Expected) -> list[str]:
     """Compare everything that was counted with what the generator knows."""
     found = reader.query("select consumer, amount from totals order by consumer")
     totals = zip(
-        found.column("consumer").to_pylist(), map(int, found.column("amount").to_pylist()), strict=True
+        found.column("consumer").to_pylist(),
+        map(int, found.column("amount").to_pylist()),
+        strict=True,
     )
     problems = []
     if list(totals) != list(expected.rows()):

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 
 import click
 
@@ -9,8 +10,8 @@ from qanat.clock import SystemClock
 from qanat.errors import QanatError
 from qanat.options import common_options
 from qanat.pipelines.metering import PIPELINE
-from qanat.pipelines.metering.operations import Json, operations
-from qanat.session import open_session
+from qanat.pipelines.metering.operations import operations
+from qanat.session import Json, open_session
 from qanat.settings import CommonSettings, load
 
 
@@ -54,7 +55,7 @@ def _verified(answer: dict[str, Json]) -> str:
     )
 
 
-_TOLD = {
+_TOLD: dict[str, Callable[[dict[str, Json]], str]] = {
     "verify": _verified,
     "undo": lambda answer: (
         f"file {answer['file']} {answer['name']}: taken out again"
@@ -66,5 +67,7 @@ _TOLD = {
 }
 
 VERIFY = _command("verify", "Sum a counted FILE again and compare it with what was counted.")
-UNDO = _command("undo", "Take a counted FILE out of totals and usage again, as if it had never been counted.")
+UNDO = _command(
+    "undo", "Take a counted FILE out of totals and usage again, as if it had never been counted."
+)
 REQUEUE = _command("requeue", "Have a held, failed or undone FILE counted after all.")

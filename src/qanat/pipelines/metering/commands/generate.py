@@ -26,16 +26,24 @@ class GenerateSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     output: Annotated[Path, _about("The folder to write into; made if absent.")]
     files: Annotated[int, _about("How many files; 0 for endless.")] = 1
-    first_index: Annotated[int, _about("Index of the first file; a later run goes on at the next.")] = 0
+    first_index: Annotated[
+        int, _about("Index of the first file; a later run goes on at the next.")
+    ] = 0
     size: Annotated[Size, _about("Size of a file, before compression.")] = Size(64_000_000)
-    size_max: Annotated[Size, _about("With this, sizes are drawn from --size to here; 0 for one size.")] = Size(0)
+    size_max: Annotated[
+        Size, _about("With this, sizes are drawn from --size to here; 0 for one size.")
+    ] = Size(0)
     consumers: Annotated[int, _about("How many consumers there are.")] = 100_000
     first_consumer: Annotated[int, _about("Consumers are numbered from here on.")] = 1
     consumer_digits: Annotated[
         int, _about("Spread the consumers over all numbers of up to so many digits; 0 for no.")
     ] = 0
-    distribution: Annotated[str, _about("How often consumers occur: `uniform` or `zipf`.")] = "uniform"
-    zipf_exponent: Annotated[float, _about("With zipf: rank k occurs in proportion to k^-exponent.")] = 1.0
+    distribution: Annotated[str, _about("How often consumers occur: `uniform` or `zipf`.")] = (
+        "uniform"
+    )
+    zipf_exponent: Annotated[
+        float, _about("With zipf: rank k occurs in proportion to k^-exponent.")
+    ] = 1.0
     amount_min: Annotated[int, _about("The smallest amount.")] = 1
     amount_max: Annotated[int, _about("The largest amount.")] = 100_000
     bad_share: Annotated[float, _about("Share of malformed lines, 0 to 1.")] = 0.0
@@ -44,15 +52,24 @@ class GenerateSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ",".join(MALFORMED_KINDS)
     crlf_share: Annotated[float, _about("Share of lines that end in CRLF.")] = 0.0
     padded_share: Annotated[float, _about("Share of lines with leading zeros.")] = 0.0
-    unterminated_share: Annotated[float, _about("Share of files whose last line has no newline.")] = 0.0
+    unterminated_share: Annotated[
+        float, _about("Share of files whose last line has no newline.")
+    ] = 0.0
     compression: Annotated[str, _about("`none`, `gz` or `zst`.")] = "none"
-    pattern: Annotated[str, _about("Names of the files; {index} is filled in.")] = "metering-{index:06d}.txt"
+    pattern: Annotated[str, _about("Names of the files; {index} is filled in.")] = (
+        "metering-{index:06d}.txt"
+    )
     side_files: Annotated[bool, _about("Write NAME.meta.json with size and digest first.")] = False
-    rate: Annotated[Size, _about("Bytes per second over all files; 0 for as fast as possible.")] = Size(0)
-    files_per_second: Annotated[float, _about("Files begun per second; 0 for as fast as possible.")] = 0.0
+    rate: Annotated[Size, _about("Bytes per second over all files; 0 for as fast as possible.")] = (
+        Size(0)
+    )
+    files_per_second: Annotated[
+        float, _about("Files begun per second; 0 for as fast as possible.")
+    ] = 0.0
     seed: Annotated[int, _about("The same seed and options give the same bytes.")] = 0
     expected: Annotated[
-        Path | None, _about("Write the exact totals as CSV here, and the rest beside it as .summary.json.")
+        Path | None,
+        _about("Write the exact totals as CSV here, and the rest beside it as .summary.json."),
     ] = None
 
 

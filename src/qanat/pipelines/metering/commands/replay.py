@@ -38,7 +38,9 @@ REPLAY = click.Command(
     callback=_replay,
     params=[
         click.Argument(["letter"]),
-        click.Option(["--as", "text"], metavar="LINE", help="The corrected line, such as '123 456'."),
+        click.Option(
+            ["--as", "text"], metavar="LINE", help="The corrected line, such as '123 456'."
+        ),
         click.Option(["--drop"], is_flag=True, help="Put it aside instead, for good."),
         click.Option(["--json", "as_json"], is_flag=True, help="Print JSON."),
         *common_options(CommonSettings),

@@ -9,6 +9,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, cast
 
 from qanat.clock import Clock, SystemClock
+from qanat.listening import Listening
 from qanat.options import settings_command
 from qanat.pipelines.metering import PIPELINE
 from qanat.pipelines.metering.assembly import assembled
@@ -16,7 +17,6 @@ from qanat.pipelines.metering.display import display
 from qanat.pipelines.metering.operations import operations
 from qanat.pipelines.metering.settings import RunSettings
 from qanat.runtime.files import Summary
-from qanat.listening import Listening
 from qanat.session import open_session, owning
 from qanat.telemetry import Telemetry
 from qanat.wiring import load
@@ -68,9 +68,7 @@ def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {
-        number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:

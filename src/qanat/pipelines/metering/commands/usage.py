@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import click
 
 from qanat.clock import SystemClock
-from qanat.options import common_options
 from qanat.errors import ConfigError
+from qanat.options import common_options
 from qanat.pipelines.metering import PIPELINE
 from qanat.pipelines.metering.operations import operations
 from qanat.pipelines.metering.periods import Granularity
@@ -24,7 +24,9 @@ def _rollup(days_after: str, months_after: str, as_json: bool, **given: object) 
         "months_after_s": _duration("--months-after", months_after),
     }
     if not any(ages.values()):
-        raise ConfigError("--days-after", 0, "given, or --months-after", "For example: --days-after 7d")
+        raise ConfigError(
+            "--days-after", 0, "given, or --months-after", "For example: --days-after 7d"
+        )
     clock = SystemClock()
     with open_session(PIPELINE, settings, clock, operations=operations(clock)) as session:
         answer = session.call("rollup", **ages)
@@ -44,7 +46,11 @@ def _usage(
 ) -> None:
     settings = load(CommonSettings, given, pipeline=PIPELINE.name)
     question = Question(
-        Granularity(granularity), consumer, _moment("--since", since), _moment("--until", until), snap
+        Granularity(granularity),
+        consumer,
+        _moment("--since", since),
+        _moment("--until", until),
+        snap,
     )
     with open_session(PIPELINE, settings, SystemClock()) as session:
         sys.stdout.write(_told(usage(session, question), as_json))
@@ -90,8 +96,12 @@ ROLLUP = click.Command(
     help="Roll usage up: hours become days, days become months. Totals stay what they are.",
     callback=_rollup,
     params=[
-        click.Option(["--days-after"], default="0", help="Hours older than this become days, such as 7d."),
-        click.Option(["--months-after"], default="0", help="Days older than this become months, such as 90d."),
+        click.Option(
+            ["--days-after"], default="0", help="Hours older than this become days, such as 7d."
+        ),
+        click.Option(
+            ["--months-after"], default="0", help="Days older than this become months, such as 90d."
+        ),
         _JSON,
         *common_options(CommonSettings),
     ],

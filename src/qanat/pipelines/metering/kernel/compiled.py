@@ -11,10 +11,10 @@ Function = TypeVar("Function", bound=Callable[..., object])
 def compiled(function: Function) -> Function:
     """Mark a function for compilation when the kernel's entry is.
 
-    The kernel raises nothing and is called on addresses alone, so that neither of numba's wrappers for Python is needed:
-    without them compiling takes 5 s instead of 7 s.
+    Annotations are for people and checkers: `int` stands for a signed 64-bit integer, an address or
+    a count. The kernel raises nothing and is called with addresses alone, so that neither of
+    numba's wrappers for Python is needed: without them compiling takes 5 s instead of 7 s.
     """
-    result: Function = njit(
-        error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, no_rewrites=True
-    )(function)
-    return result
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "no_rewrites": True}
+    compile_later: Callable[[Function], Function] = njit(error_model="numpy", **options)
+    return compile_later(function)

@@ -1,7 +1,5 @@
 """Sorting and merging what tables held: records of consumer + 1 and low word, 16 bytes each."""
 
-# Addresses, indexes and counts are int64 and keys are uint64 throughout; numba infers that.
-# mypy: disable-error-code="no-untyped-def,no-untyped-call"
 from numpy import uint64
 
 from qanat.pipelines.metering.kernel.compiled import compiled
@@ -14,10 +12,11 @@ _ONE = uint64(1)
 
 
 @compiled
-def merge(left, left_count, right, right_count, target, wrapped):
+def merge(left: int, left_count: int, right: int, right_count: int, target: int, wrapped: int) -> tuple[int, int]:
     """Merge two sorted runs of records, adding those of one consumer.
 
-    Returns the number of records at `target`, and of consumers at `wrapped` whose low word wrapped around.
+    Returns the number of records at `target`, and of consumers at `wrapped` whose low word wrapped
+    around.
     """
     left_end = left + SLOT_BYTES * left_count
     right_end = right + SLOT_BYTES * right_count
@@ -44,8 +43,8 @@ def merge(left, left_count, right, right_count, target, wrapped):
 
 
 @compiled
-def sort(begin, count, scratch):
-    """Sort records by consumer, in place: by the first byte in which they differ, then each group by the next.
+def sort(begin: int, count: int, scratch: int) -> None:
+    """Sort records by consumer, in place: by the first byte that is used, each group by the next.
 
     `scratch` has room for SORT_WORDS words.
     """
@@ -60,14 +59,14 @@ def sort(begin, count, scratch):
 
 
 @compiled
-def _copy(begin, end, target):
+def _copy(begin: int, end: int, target: int) -> int:
     for index in range((end - begin) // 8):
         put_word(target, index, get_word(begin, index))
     return target + (end - begin)
 
 
 @compiled
-def _sort_from(begin, end, shift, scratch):
+def _sort_from(begin: int, end: int, shift: int, scratch: int) -> None:
     if end - begin <= _INSERTION_MAX * SLOT_BYTES:
         _insertion_sort(begin, end)
         return
@@ -81,13 +80,13 @@ def _sort_from(begin, end, shift, scratch):
 
 
 @compiled
-def _digit(record, shift):
+def _digit(record: int, shift: int) -> int:
     return int((get_word(record, 0) >> uint64(shift)) & uint64(SORT_FANOUT - 1))
 
 
 @compiled
-def _distribute(begin, end, shift, scratch):
-    """Group records by one byte of the key; leaves the end of each group in the upper half of `scratch`."""
+def _distribute(begin: int, end: int, shift: int, scratch: int) -> None:
+    """Group records by one byte of the key; leaves the groups' ends in the second half of `scratch`."""
     stops = scratch + 8 * SORT_FANOUT
     for digit in range(SORT_FANOUT):
         put_field(stops, digit, 0)
@@ -109,7 +108,7 @@ def _distribute(begin, end, shift, scratch):
 
 
 @compiled
-def _settle(place, digit, shift, scratch):
+def _settle(place: int, digit: int, shift: int, scratch: int) -> None:
     """Swap what lies at `place` into its group until what lies there belongs there."""
     actual = _digit(place, shift)
     while actual != digit:
@@ -124,7 +123,7 @@ def _settle(place, digit, shift, scratch):
 
 
 @compiled
-def _insertion_sort(begin, end):
+def _insertion_sort(begin: int, end: int) -> None:
     for place in range(begin + SLOT_BYTES, end, SLOT_BYTES):
         key, low = get_word(place, 0), get_word(place, 1)
         hole = place

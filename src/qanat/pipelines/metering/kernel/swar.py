@@ -1,11 +1,14 @@
-"""Machine words from memory for the kernel: unaligned loads, bit masks of 64 bytes, eight digits at a time.
+"""Machine words from memory for the kernel: unaligned loads and stores, bit masks of 64 bytes,
+eight digits at a time.
 
-Each function is a few LLVM instructions on an address. They are written as portable LLVM (vectors included), so that the
-compiler picks AVX2, AVX-512 or NEON by itself. Nothing here checks an address: callers pad their buffers.
+Each function is a few LLVM instructions on an address. They are written as portable LLVM, vectors
+included, so that the compiler picks AVX2, AVX-512 or NEON by itself. Nothing here checks an
+address: callers pad their buffers.
 """
 
-# The intrinsics are typed by their LLVM signatures; numba ships no annotations for them.
-# mypy: disable-error-code="misc,no-untyped-def,no-untyped-call"
+from collections.abc import Callable, Sequence
+from typing import cast
+
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -15,25 +18,40 @@ from qanat.pipelines.metering.kernel.compiled import compiled
 
 _BYTES_64 = ir.VectorType(ir.IntType(8), 64)
 _WORDS_4 = ir.VectorType(ir.IntType(64), 4)
+_NOTHING = ir.Constant(ir.IntType(8).as_pointer(), None)
 
 _LOW_NIBBLES = uint64(0x0F0F0F0F0F0F0F0F)
 _PAIRS = uint64(0x00FF00FF00FF00FF)
 _QUADS = uint64(0x0000FFFF0000FFFF)
-# x * (1 + 256 * 10) adds ten times each byte to the byte above it; the next two do so for pairs and for fours.
+# x * (1 + 256 * 10) adds ten times each byte to the byte above it; the others do so for pairs and
+# for fours of digits.
 _TENS = uint64(1 + (10 << 8))
 _HUNDREDS = uint64(1 + (100 << 16))
 _TEN_THOUSANDS = uint64(1 + (10_000 << 32))
 _TEN_TO_8 = uint64(10**8)
 _TEN_TO_16 = uint64(10**16)
 
+_Emit = Callable[[object, ir.IRBuilder, object, Sequence[ir.Value]], ir.Value]
+_Typed = tuple[object, _Emit]
+_Compare = Callable[[ir.IRBuilder, ir.Value], ir.Value]
 
-def _loader(bits, result):
+
+def _place(builder: ir.IRBuilder, arguments: Sequence[ir.Value], bits: int) -> ir.Value:
+    """The pointer to an element of so many bits, from its base and its index."""
+    base = builder.inttoptr(arguments[0], ir.IntType(bits).as_pointer())
+    return builder.gep(base, [arguments[1]])
+
+
+def _loader(bits: int, result: types.Integer) -> object:
     @intrinsic
-    def load(_typing, _base, _index):
-        def emit(_context, builder, _signature, arguments):
-            word = ir.IntType(bits)
-            place = builder.gep(builder.inttoptr(arguments[0], word.as_pointer()), [arguments[1]])
-            loaded = builder.load(place, align=1)
+    def load(_typing: object, _base: object, _index: object) -> _Typed:
+        def emit(
+            _context: object,
+            builder: ir.IRBuilder,
+            _signature: object,
+            arguments: Sequence[ir.Value],
+        ) -> ir.Value:
+            loaded = builder.load(_place(builder, arguments, bits), align=1)
             return builder.zext(loaded, ir.IntType(64)) if bits < 64 else loaded
 
         return result(types.int64, types.int64), emit
@@ -41,139 +59,160 @@ def _loader(bits, result):
     return load
 
 
-def _storer(bits, value_type):
+def _storer(bits: int, value_type: types.Integer) -> object:
     @intrinsic
-    def store(_typing, _base, _index, _value):
-        def emit(context, builder, _signature, arguments):
-            word = ir.IntType(bits)
-            place = builder.gep(builder.inttoptr(arguments[0], word.as_pointer()), [arguments[1]])
-            value = builder.trunc(arguments[2], word) if bits < 64 else arguments[2]
-            builder.store(value, place, align=1)
-            return context.get_dummy_value()
+    def store(_typing: object, _base: object, _index: object, _value: object) -> _Typed:
+        def emit(
+            _context: object,
+            builder: ir.IRBuilder,
+            _signature: object,
+            arguments: Sequence[ir.Value],
+        ) -> ir.Value:
+            value = arguments[2]
+            if bits < 64:
+                value = builder.trunc(value, ir.IntType(bits))
+            builder.store(value, _place(builder, arguments, bits), align=1)
+            return _NOTHING
 
         return types.void(types.int64, types.int64, value_type), emit
 
     return store
 
 
-# Each takes an address and an index of elements behind it; addresses needn't be aligned.
-get_byte = _loader(8, types.int64)
-get_index = _loader(32, types.int64)
-get_field = _loader(64, types.int64)
-get_word = _loader(64, types.uint64)
-put_byte = _storer(8, types.int64)
-put_index = _storer(32, types.int64)
-put_field = _storer(64, types.int64)
-put_word = _storer(64, types.uint64)
-
-
-def _mask_of_64(compare):
+def _mask_of_64(compare: _Compare) -> object:
     @intrinsic
-    def mask(_typing, _address):
-        def emit(_context, builder, _signature, arguments):
-            text = builder.load(builder.inttoptr(arguments[0], _BYTES_64.as_pointer()), align=1)
-            return builder.bitcast(compare(builder, text), ir.IntType(64))
+    def mask(_typing: object, _address: object) -> _Typed:
+        def emit(
+            _context: object,
+            builder: ir.IRBuilder,
+            _signature: object,
+            arguments: Sequence[ir.Value],
+        ) -> ir.Value:
+            place = builder.inttoptr(arguments[0], _BYTES_64.as_pointer())
+            return builder.bitcast(compare(builder, builder.load(place, align=1)), ir.IntType(64))
 
         return types.uint64(types.int64), emit
 
     return mask
 
 
-def _is_no_digit(builder, text):
-    distance = builder.sub(text, ir.Constant(_BYTES_64, [48] * 64))
-    return builder.icmp_unsigned(">", distance, ir.Constant(_BYTES_64, [9] * 64))
+def _bytes(value: int) -> ir.Constant:
+    return ir.Constant(_BYTES_64, [value] * 64)
 
 
-def _is_line_feed(builder, text):
-    return builder.icmp_unsigned("==", text, ir.Constant(_BYTES_64, [10] * 64))
+def _is_no_digit(builder: ir.IRBuilder, text: ir.Value) -> ir.Value:
+    return builder.icmp_unsigned(">", builder.sub(text, _bytes(ord("0"))), _bytes(9))
 
 
-# Bit i of the result tells about byte i.
-no_digits_of_64 = _mask_of_64(_is_no_digit)
-line_feeds_of_64 = _mask_of_64(_is_line_feed)
+def _is_line_feed(builder: ir.IRBuilder, text: ir.Value) -> ir.Value:
+    return builder.icmp_unsigned("==", text, _bytes(ord("\n")))
 
 
 @intrinsic
-def lowest_bit(_typing, _word):
-    """Index of the lowest set bit; anything below 64 for the word 0."""
-
-    def emit(_context, builder, _signature, arguments):
+def _lowest_bit(_typing: object, _word: object) -> _Typed:
+    def emit(
+        _context: object, builder: ir.IRBuilder, _signature: object, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
 
     return types.int64(types.uint64), emit
 
 
 @intrinsic
-def count_bits(_typing, _word):
-    """How many bits of the word are set."""
-
-    def emit(_context, builder, _signature, arguments):
+def _count_bits(_typing: object, _word: object) -> _Typed:
+    def emit(
+        _context: object, builder: ir.IRBuilder, _signature: object, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
         return builder.ctpop(arguments[0])
 
     return types.int64(types.uint64), emit
 
 
 @intrinsic
-def prefetch(_typing, _address):
-    """Ask for the cache line at an address, to be written soon. Any address is harmless."""
-
-    def emit(context, builder, _signature, arguments):
-        pointer = ir.IntType(8).as_pointer()
-        flag = ir.IntType(32)
+def _prefetch(_typing: object, _address: object) -> _Typed:
+    def emit(
+        _context: object, builder: ir.IRBuilder, _signature: object, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
+        pointer, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [pointer, flag, flag, flag])
         function = builder.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
         write, keep, data = (ir.Constant(flag, value) for value in (1, 3, 1))
         builder.call(function, [builder.inttoptr(arguments[0], pointer), write, keep, data])
-        return context.get_dummy_value()
+        return _NOTHING
 
     return types.void(types.int64), emit
 
 
 @intrinsic
-def _convert_four(_typing, _address):
-    """Replace four words of eight digits each (first digit in the lowest byte) by their values, in place."""
-
-    def emit(context, builder, _signature, arguments):
+def _convert_four(_typing: object, _address: object) -> _Typed:
+    def emit(
+        _context: object, builder: ir.IRBuilder, _signature: object, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
         place = builder.inttoptr(arguments[0], _WORDS_4.as_pointer())
-        value = builder.and_(builder.load(place, align=8), ir.Constant(_WORDS_4, [int(_LOW_NIBBLES)] * 4))
+        nibbles = ir.Constant(_WORDS_4, [int(_LOW_NIBBLES)] * 4)
+        value = builder.and_(builder.load(place, align=1), nibbles)
         for lane_bits, factor in ((16, 10), (32, 100), (64, 10_000)):
             lanes = ir.VectorType(ir.IntType(lane_bits), 256 // lane_bits)
-
-            def every(number, lanes=lanes):
-                return ir.Constant(lanes, [number] * lanes.count)
-
+            half, lower, times = (
+                ir.Constant(lanes, [number] * lanes.count)
+                for number in (lane_bits // 2, (1 << lane_bits // 2) - 1, factor)
+            )
             value = builder.bitcast(value, lanes)
-            first = builder.and_(value, every((1 << lane_bits // 2) - 1))
-            second = builder.lshr(value, every(lane_bits // 2))
-            value = builder.add(builder.mul(first, every(factor)), second)
-        builder.store(value, place, align=8)
-        return context.get_dummy_value()
+            first = builder.mul(builder.and_(value, lower), times)
+            value = builder.add(first, builder.lshr(value, half))
+        builder.store(value, place, align=1)
+        return _NOTHING
 
     return types.void(types.int64), emit
 
 
+# Each takes an address and the index of an element behind it; addresses needn't be aligned.
+get_byte = cast(Callable[[int, int], int], _loader(8, types.int64))
+get_index = cast(Callable[[int, int], int], _loader(32, types.int64))
+get_field = cast(Callable[[int, int], int], _loader(64, types.int64))
+get_word = cast(Callable[[int, int], uint64], _loader(64, types.uint64))
+put_byte = cast(Callable[[int, int, int], None], _storer(8, types.int64))
+put_index = cast(Callable[[int, int, int], None], _storer(32, types.int64))
+put_field = cast(Callable[[int, int, int], None], _storer(64, types.int64))
+put_word = cast(Callable[[int, int, uint64], None], _storer(64, types.uint64))
+
+# Bit i of the result tells about the byte at the address + i.
+no_digits_of_64 = cast(Callable[[int], uint64], _mask_of_64(_is_no_digit))
+line_feeds_of_64 = cast(Callable[[int], uint64], _mask_of_64(_is_line_feed))
+
+# The index of the lowest bit that is set; 64 if none is.
+lowest_bit = cast(Callable[[uint64], int], _lowest_bit)
+count_bits = cast(Callable[[uint64], int], _count_bits)
+
+# Asks for the cache line at an address, to be written soon. Any address is harmless.
+prefetch = cast(Callable[[int], None], _prefetch)
+
+# Replaces four words of eight digits each (the first digit in the lowest byte) by their values.
+convert_four = cast(Callable[[int], None], _convert_four)
+
+
 @compiled
-def convert_words(column, count):
-    """Turn `count` words of eight digits at `column` into numbers; up to three words after them are spoilt."""
+def convert_words(column: int, count: int) -> None:
+    """Turn words of eight digits at `column` into numbers; up to three words after them are spoilt."""
     for index in range(0, count, 4):
-        _convert_four(column + 8 * index)
+        convert_four(column + 8 * index)
 
 
 @compiled
-def _eight_digits(word):
+def _eight_digits(word: uint64) -> uint64:
     word = ((word & _LOW_NIBBLES) * _TENS) >> uint64(8)
     word = ((word & _PAIRS) * _HUNDREDS) >> uint64(16)
     return ((word & _QUADS) * _TEN_THOUSANDS) >> uint64(32)
 
 
 @compiled
-def number_at(address, digits):
+def number_at(address: int, digits: int) -> uint64:
     """The number that `digits` (1 to 18) decimal digits at `address` spell."""
     if digits <= 8:
-        return _eight_digits(get_word(address, 0) << (64 - 8 * digits))
+        return _eight_digits(get_word(address, 0) << uint64(64 - 8 * digits))
     last = _eight_digits(get_word(address + digits - 8, 0))
     if digits <= 16:
-        return _eight_digits(get_word(address, 0) << (128 - 8 * digits)) * _TEN_TO_8 + last
+        return _eight_digits(get_word(address, 0) << uint64(128 - 8 * digits)) * _TEN_TO_8 + last
     middle = _eight_digits(get_word(address + digits - 16, 0))
-    first = _eight_digits(get_word(address, 0) << (192 - 8 * digits))
+    first = _eight_digits(get_word(address, 0) << uint64(192 - 8 * digits))
     return first * _TEN_TO_16 + middle * _TEN_TO_8 + last

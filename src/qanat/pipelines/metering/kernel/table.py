@@ -1,11 +1,10 @@
 """The hash table: consumer to sum, open addressing, 16 bytes a slot.
 
-A slot is two words: consumer + 1 (0: empty) and the low 64 bits of the sum. When a low word wraps around, the consumer is
-noted in a list of carries: the high words, which are nearly always 0, take no memory.
+A slot is two words: consumer + 1 (0: empty) and the low 64 bits of the sum. When a low word wraps
+around, the consumer is noted in a list of carries: the high words, which are nearly always 0, take
+no memory.
 """
 
-# Addresses, indexes and counts are int64 and keys are uint64 throughout; numba infers that.
-# mypy: disable-error-code="no-untyped-def,no-untyped-call"
 from numpy import uint64
 
 from qanat.pipelines.metering.kernel.compiled import compiled
@@ -30,19 +29,20 @@ _ONE = uint64(1)
 
 
 @compiled
-def _mixed(key):
+def _mixed(key: uint64) -> uint64:
     """Spread a key over 64 bits; the highest are the best."""
     key = key * _FIRST
     return (key ^ (key >> uint64(32))) * _SECOND
 
 
 @compiled
-def _home(slots, slot_bits, thorough, range_bits, key):
+def _home(slots: int, slot_bits: int, thorough: int, range_bits: int, key: uint64) -> int:
     """The address of the slot where the search for a key begins.
 
-    Quickly, by one multiplication: consumers that are numbered through then get slots of their own, which makes summing a
-    third faster than any random placement. Other regular numbers may crowd together; for these there is the thorough way,
-    which leaves out the bits that are the same for all keys of the range.
+    Quickly, by one multiplication: consumers that are numbered through then get slots of their own,
+    which makes summing a third faster than any random placement does. Other regular numbers may
+    crowd together; for these there is the thorough way, which leaves out the bits that are the same
+    for all keys of the range.
     """
     spread = key * _FIRST
     if thorough == 1:
@@ -51,7 +51,7 @@ def _home(slots, slot_bits, thorough, range_bits, key):
 
 
 @compiled
-def keep_range(keys, amounts, count, range_bits, range_index):
+def keep_range(keys: int, amounts: int, count: int, range_bits: int, range_index: int) -> int:
     """Move the pairs whose key is in the range to the front; return how many there are."""
     kept = 0
     wanted = uint64(range_index)
@@ -65,7 +65,9 @@ def keep_range(keys, amounts, count, range_bits, range_index):
 
 
 @compiled
-def find_homes(slots, slot_bits, thorough, range_bits, keys, homes, count):
+def find_homes(
+    slots: int, slot_bits: int, thorough: int, range_bits: int, keys: int, homes: int, count: int
+) -> None:
     """Store where the search for each key begins, and harmless addresses behind, for prefetching."""
     for index in range(count):
         key = get_word(keys, index)
@@ -75,10 +77,20 @@ def find_homes(slots, slot_bits, thorough, range_bits, keys, homes, count):
 
 
 @compiled
-def add_pairs(slots, slot_bits, homes, keys, amounts, count, carries, carry_count):
-    """Add amounts to their keys.
+def add_pairs(
+    slots: int,
+    slot_bits: int,
+    homes: int,
+    keys: int,
+    amounts: int,
+    count: int,
+    carries: int,
+    carry_count: int,
+) -> tuple[int, int, int]:
+    """Add amounts to their keys; the table must have room.
 
-    Returns the number of new keys, of carries with those before, and of slots that were searched in vain. The table must have room. Slots are asked for `PREFETCH_LINES` pairs ahead, so that their cache misses overlap.
+    Slots are asked for `PREFETCH_LINES` pairs ahead, so that their cache misses overlap. Returns
+    the number of new keys, of carries with those before, and of slots that were searched in vain.
     """
     last = slots + (SLOT_BYTES << slot_bits) - SLOT_BYTES
     fresh = 0
@@ -108,7 +120,14 @@ def add_pairs(slots, slot_bits, homes, keys, amounts, count, carries, carry_coun
 
 
 @compiled
-def rehash(source, source_count, target, target_bits, thorough, range_bits):
+def rehash(
+    source: int,
+    source_count: int,
+    target: int,
+    target_bits: int,
+    thorough: int,
+    range_bits: int,
+) -> None:
     """Put the full slots of one table into another, empty one."""
     last = target + (SLOT_BYTES << target_bits) - SLOT_BYTES
     for place in range(source, source + SLOT_BYTES * source_count, SLOT_BYTES):
@@ -122,8 +141,8 @@ def rehash(source, source_count, target, target_bits, thorough, range_bits):
 
 
 @compiled
-def compact(slots, slot_count):
-    """Move the full slots to the front; return how many there are. What lies behind them is spoilt."""
+def compact(slots: int, slot_count: int) -> int:
+    """Move the full slots to the front; return how many there are. What lies behind is spoilt."""
     target = slots
     for place in range(slots, slots + SLOT_BYTES * slot_count, SLOT_BYTES):
         marked = get_word(place, 0)

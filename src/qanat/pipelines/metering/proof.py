@@ -1,0 +1,185 @@
+"""What `metering` brings to `qanat prove`: grounds with a watched folder and a store, and the comparison of the two."""
+
+import shutil
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from qanat import failpoints
+from qanat.clock import SystemClock
+from qanat.interfaces import Store
+from qanat.pipelines.metering import PIPELINE
+from qanat.pipelines.metering.proof_input import Stock, StockItem
+from qanat.pipelines.metering.proof_tally import Handed, tally
+from qanat.prove.proof import Tally
+from qanat.runtime.registry import FileState
+from qanat.session import open_session
+from qanat.settings import CommonSettings
+from qanat.wiring import open_store
+
+USUAL: Final = "files"
+ROLLED_UP: Final = "rollup"
+
+# Small enough that the stock's large files are cut, and its wide ones planned as key ranges.
+_PART_BYTES: Final = 1 << 20
+_MAX_KEYS: Final = 4096
+_THREADS: Final = 2
+
+# Usage that counts as old: hours of another day become that day, days of another month that month.
+_DAYS_AFTER: Final = "1d"
+_MONTHS_AFTER: Final = "40d"
+# The ages, in days, to which the usage of one run after the other is moved: on both sides of `_MONTHS_AFTER`, so that hours
+# become days and days become months, and several periods are there each time.
+_AGES_DAYS: Final = (95, 92, 65, 64, 20, 19, 5, 4)
+
+
+class MeteringProof:
+    """The proof of `metering` (see `qanat.prove.proof.Proof`).
+
+    Args:
+        folder: For the stock of input.
+        seed: Of the stock.
+        size_bytes: Of an ordinary file in it.
+    """
+
+    def __init__(self, folder: Path, seed: int, size_bytes: int) -> None:
+        self.pipeline = PIPELINE.name
+        self.started = "stage.started"
+        self.committed = frozenset({"file.counted", "file.part_staged"})
+        self.repeats_end_with = 1  # as for every file that is held
+        streams = {point for point in failpoints.POINTS if point.startswith("batch.")}
+        self.unreachable = dict.fromkeys(streams, "metering reads files, not a stream; tests/faults has its proof")
+        self.points = {
+            point: ROLLED_UP if point.startswith("rollup.") else USUAL
+            for point in failpoints.POINTS
+            if point not in streams
+        }
+        self._stock = Stock(folder / "stock", seed, size_bytes)
+
+    def ground(self, place: Path, store: str, workload: str) -> "MeteringGround":
+        """Make an empty ground."""
+        return MeteringGround(self._stock, place, store, rolls_up=workload == ROLLED_UP)
+
+
+class MeteringGround:
+    """A watched folder, a store, and what was handed over (see `qanat.prove.proof.Ground`)."""
+
+    def __init__(self, stock: Stock, place: Path, store: str, *, rolls_up: bool) -> None:
+        self._stock = stock
+        self._rolls_up = rolls_up
+        self._folder = place / "incoming"
+        self._folder.mkdir()
+        self._settings = CommonSettings(store=store, data_dir=place / "data")
+        self._handed: dict[str, Handed] = {}
+        self._staying: set[str] = set()
+        self._next = 0
+        self._prepared = 0
+
+    def deliver(self, items: int) -> None:
+        """Rename further files into the folder."""
+        for _ in range(items):
+            item, name = self._take()
+            self._put(item.path, name)
+            self._handed[name] = Handed([item.truth])
+
+    def repeat(self) -> int:
+        """Put counted files back: under their names, under other names, and give a counted name to other content."""
+        once = [name for name, file in self._handed.items() if file.counted and not file.others]
+        again, other, renewed = (once[index % len(once)] for index in range(3))
+        twin = f"twin-{self._next}-of-{other}"
+        for source, name in ((again, again), (other, twin)):
+            self._put(self._folder / "done" / source, name)
+            self._handed.setdefault(name, Handed()).others[FileState.HELD] += 1
+            self._staying.add(name)
+        item, _ = self._take(renewed)
+        self._put(item.path, renewed)
+        self._handed[renewed].counted.append(item.truth)
+        return 3
+
+    def replace(self) -> None:
+        """Rename another file over the one that came last."""
+        name = next(reversed(self._handed))
+        item, _ = self._take()
+        self._put(item.path, name)
+        self._handed[name] = Handed([item.truth])
+        self._handed[name].others[FileState.FAILED] += 1
+
+    def arguments(self, *, item_s: float) -> Sequence[str]:
+        """Read what is there, once, in parts and ranges that are small."""
+        settings = {
+            "input": self._folder,
+            "data-dir": self._settings.data_dir,
+            "whole-size": max(_PART_BYTES // 2, self._stock.large_bytes),
+            "part-size": _PART_BYTES,
+            "max-keys": _MAX_KEYS,
+            "threads": _THREADS,
+            "progress": "none",
+        }
+        if item_s:
+            settings["rate-limit"] = int(self._stock.average_bytes / item_s)
+        if self._rolls_up:
+            settings |= {"rollup-days-after": _DAYS_AFTER, "rollup-months-after": _MONTHS_AFTER, "rollup-every": "1ms"}
+        options = [text for name, value in settings.items() for text in (f"--{name}", str(value))]
+        return ["run", PIPELINE.name, "--once", *options]
+
+    def prepare(self) -> None:
+        """Make the usage of the runs before old, where it is to be rolled up."""
+        if not self._rolls_up:
+            return
+        clock = SystemClock()
+        store = open_store(PIPELINE.name, self._settings, clock)
+        try:
+            store.migrate(PIPELINE.tables)
+            self._age(store, clock.now())
+        finally:
+            store.close()
+
+    def tally(self) -> Tally:
+        """Compare store and folder with what was handed over."""
+        with open_session(PIPELINE, self._settings, SystemClock()) as session:
+            result = tally(session, self._handed)
+        problems = (*result.problems, *self._misplaced())
+        return Tally(result.read, result.written, result.duplicated, result.lost, problems)
+
+    def _take(self) -> tuple[StockItem, str]:
+        item = self._stock.item(self._next)
+        name = f"usage-{self._next:04}.txt{item.suffix}"
+        self._next += 1
+        return item, name
+
+    def _put(self, content: Path, name: str) -> None:
+        """Hand a file over: it appears whole, by its name."""
+        unfinished = self._folder / f".{name}.part"
+        shutil.copyfile(content, unfinished)
+        unfinished.replace(self._folder / name)
+
+    def _age(self, store: Store, now: datetime) -> None:
+        """Move the usage of each recent hour to a day of long ago."""
+        with store.begin("prove", uuid4()) as transaction:
+            recent = transaction.query(
+                "select distinct period_start from usage where granularity = 'hour' and period_start > $recent",
+                {"recent": now - timedelta(days=1)},
+            )
+            for hour in recent.column("period_start").to_pylist():
+                age = timedelta(days=_AGES_DAYS[self._prepared % len(_AGES_DAYS)], hours=self._prepared % 7)
+                self._prepared += 1
+                transaction.execute(
+                    "update usage set period_start = $past where granularity = 'hour' and period_start = $hour",
+                    {"past": hour - age, "hour": hour},
+                )
+            transaction.commit()
+
+    def _misplaced(self) -> list[str]:
+        """Compare the folder: what was counted is in `done`, what is held stays, and nothing else is left."""
+        left = {path.name for path in self._folder.iterdir() if path.is_file()}
+        done = self._folder / "done"
+        moved = [path for path in done.iterdir() if path.is_file()] if done.is_dir() else []
+        counted = sum(len(file.counted) for file in self._handed.values())
+        problems = []
+        if left != self._staying:
+            problems.append(f"in the folder lie {sorted(left)} instead of {sorted(self._staying)}")
+        if len(moved) != counted:
+            problems.append(f"{len(moved)} files are in done/ instead of {counted}")
+        return problems

@@ -1,0 +1,144 @@
+"""`qanat prove PIPELINE`: the command, for whichever pipeline brings a `Proof`."""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import click
+import msgspec
+
+from qanat.options import settings_command
+from qanat.prove.databases import open_databases
+from qanat.prove.harness import Extent, Harness
+from qanat.prove.ledger import Ledger, Line
+from qanat.prove.processes import Children
+from qanat.prove.proof import Proof
+from qanat.settings import Size
+
+
+def _about(text: str, **limits: int) -> msgspec.Meta:
+    return msgspec.Meta(description=text, **limits)  # type: ignore[arg-type]  # ge is an int here
+
+
+class ProveSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Every setting of a proof."""
+
+    store: Annotated[
+        str,
+        _about("On what is proved: `duckdb:`, `postgresql://…` (databases of our own are made there), `postgresql+local:[DIR]`."),
+    ] = "duckdb:"
+    hits: Annotated[int, _about("How often each fault has to happen.", ge=1)] = 5
+    kills: Annotated[int, _about("SIGKILLs at random times, between the first and the last commit.", ge=1)] = 20
+    files: Annotated[int, _about("Items that these are spread over.", ge=2)] = 24
+    size: Annotated[Size, _about("Size of an item; one in four is eight times as large.")] = Size(150_000)
+    seed: Annotated[int, _about("Of the input and of everything that is left to chance.")] = 1
+    only: Annotated[str, _about("Only scenarios whose names begin so; several, joined by commas.")] = ""
+    quick: Annotated[bool, _about("Each fault once, few kills: a minute instead of several.")] = False
+    jobs: Annotated[int, _about("Scenarios at a time; 0 for one per core.", ge=0)] = 0
+    keep: Annotated[
+        Path | None, _about("Make everything in this new folder and leave it there, to look around in.")
+    ] = None
+
+
+MakeProof = Callable[[Path, int, int], Proof]
+"""Makes a pipeline's proof: from a folder for its input, the seed, and the size of an item in bytes."""
+
+
+def prove_command(name: str, make: MakeProof, launcher: Sequence[str] = ()) -> click.Command:
+    """Make the command for a pipeline.
+
+    Args:
+        name: The pipeline's.
+        make: Brings its proof.
+        launcher: The command that runs `qanat`; this interpreter's own by default.
+    """
+
+    def run(settings: ProveSettings, as_json: bool) -> int:
+        tell = (lambda _: None) if as_json else _tell
+        ledger = prove(make, settings, launcher, tell)
+        if as_json:
+            ledger.print_json()
+        else:
+            ledger.print_table(sys.stdout)
+        return 0 if ledger.passed else 1
+
+    return settings_command(
+        name,
+        ProveSettings,
+        run,
+        help="Kill, repeat, cut and race real runs on generated input; 0 only if nothing is lost or doubled.",
+        pipeline=None,
+        extra_params=[click.Option(["--json", "as_json"], is_flag=True, help="Print the ledger as JSON.")],
+    )
+
+
+def prove(
+    make: MakeProof,
+    settings: ProveSettings,
+    launcher: Sequence[str] = (),
+    tell: Callable[[Line], None] = lambda _: None,
+) -> Ledger:
+    """Prove a pipeline and return the ledger.
+
+    Args:
+        make: Brings the pipeline's proof.
+        settings: What is proved, and how much of it.
+        launcher: The command that runs `qanat`; this interpreter's own by default.
+        tell: Called with each line as soon as it is there.
+
+    Raises:
+        ConfigError: A setting can't be used.
+    """
+    children = Children(launcher)
+    with _place(settings.keep) as place, open_databases(settings.store, place) as databases:
+        harness = Harness(
+            proof=make(place, settings.seed, int(settings.size)),
+            databases=databases,
+            children=children,
+            place=place,
+            keep=settings.keep is not None,
+            tell=tell,
+        )
+        try:
+            return harness.prove(_extent(settings))
+        finally:
+            children.end_all()
+
+
+def _extent(settings: ProveSettings) -> Extent:
+    quick = settings.quick
+    return Extent(
+        hits=1 if quick else settings.hits,
+        kills=min(settings.kills, 4) if quick else settings.kills,
+        items=min(settings.files, 8) if quick else settings.files,
+        seed=settings.seed,
+        quick=quick,
+        only=tuple(filter(None, settings.only.split(","))),
+        jobs=settings.jobs or os.cpu_count() or 1,
+    )
+
+
+@contextmanager
+def _place(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        keep.mkdir(parents=True)
+        yield keep.resolve()
+        return
+    place = Path(tempfile.mkdtemp(prefix="qanat-prove-"))
+    # A server's own account may have to pass, to tables on a small disk; it can't list what is here.
+    place.chmod(0o711)
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place)
+
+
+def _tell(line: Line) -> None:
+    word = "left out" if line.left_out else "ok" if line.passed else "FAILED"
+    sys.stderr.write(f"{line.scenario:<28} {word:<8} {line.seconds:6.1f} s\n")
+    sys.stderr.flush()
