@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from qanat.clock import Clock
-from qanat.errors import ConfigError
+from qanat.errors import Busy, ConfigError
 from qanat.interfaces import Capabilities, Scalar, Store
 from qanat.pipeline import Pipeline
 from qanat.runtime.owner import Owner, no_such_operation
 from qanat.runtime.owner_address import OwnerRecord, owner_file
 from qanat.runtime.owner_client import find_owner
-from qanat.runtime.owner_route import OwnerRoute
+from qanat.runtime.owner_route import PATIENCE_S, RETRY_S, OwnerRoute
 from qanat.runtime.owner_wire import Json, Operation
 from qanat.settings import CommonSettings
 from qanat.wiring import open_store, scheme_of
@@ -40,7 +40,9 @@ __all__ = [
     "capabilities_of",
     "holder",
     "open_session",
+    "open_to_hold",
     "owning",
+    "store_text",
 ]
 
 # Stores that one process has open at a time.
@@ -52,10 +54,11 @@ class NothingYet(ConfigError):
 
     def __init__(self, pipeline: str, settings: CommonSettings) -> None:
         super().__init__(
-            "--data-dir",
-            str(settings.data_dir),
-            f"a folder in which {pipeline} was run, with --store as it was there",
-            hint=f"Nothing was counted here yet. Begin with `qanat run {pipeline}`.",
+            "the store",
+            store_text(settings),
+            f"one in which {pipeline} was run",
+            hint="Nothing was counted here yet; or is it --store or --data-dir? "
+            f"Begin with `qanat run {pipeline}`.",
         )
 
 
@@ -140,6 +143,14 @@ def capabilities_of(settings: CommonSettings) -> Capabilities:
     return Capabilities(transactional=True, shared=scheme_of(settings.store) not in EXCLUSIVE)
 
 
+def store_text(settings: CommonSettings) -> str:
+    """Name the store for people: without a password, and with the folder of an embedded one."""
+    scheme, _, rest = settings.store.partition(":")
+    if rest.startswith("//"):
+        return f"{scheme}://{rest[2:].rpartition('@')[2].partition('?')[0]}"
+    return settings.store if rest else f"{settings.store}{settings.data_dir}"
+
+
 @contextmanager
 def owning(
     store: Store,
@@ -159,6 +170,28 @@ def owning(
     data_dir, url = Path(settings.data_dir), settings.store
     with Owner(store, operations, data_dir, pipeline.name, clock, store_url=url):
         yield
+
+
+def open_to_hold(
+    pipeline: Pipeline, settings: CommonSettings, clock: Clock, *, threads: int = 2
+) -> Store:
+    """Open the store to work with it for long, as a run does.
+
+    Readers that have an embedded database open for a moment are waited for; a process that answers
+    for it isn't.
+
+    Raises:
+        Busy: Another process holds it. Nothing was changed.
+        ConfigError: The store's URL is of no known kind.
+    """
+    deadline_s = clock.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return open_store(pipeline.name, settings, clock, threads=threads)
+        except Busy:
+            if clock.monotonic() >= deadline_s or holder(pipeline, settings) is not None:
+                raise
+        clock.sleep(RETRY_S)
 
 
 def holder(pipeline: Pipeline, settings: CommonSettings) -> OwnerRecord | None:
@@ -223,9 +256,8 @@ class _SharedSession:
             if writable not in self._stores:
                 # To look first, also before writing: it fails where nothing was counted yet, and
                 # creates nothing.
-                self._stores[False] = self._stores.get(False) or open_store(
-                    self._pipeline.name, self._settings, self._clock, read_only=True
-                )
+                if False not in self._stores:
+                    self._stores[False] = _open_to_read(self._pipeline, self._settings, self._clock)
                 if writable:
                     store = open_store(self._pipeline.name, self._settings, self._clock)
                     self._stores[True] = store
@@ -241,7 +273,12 @@ def _open_to_read(pipeline: Pipeline, settings: CommonSettings, clock: Clock) ->
     database = _database(pipeline, settings)
     if database is not None and not database.exists():
         raise NothingYet(pipeline.name, settings)
-    return open_store(pipeline.name, settings, clock, read_only=True)
+    try:
+        return open_store(pipeline.name, settings, clock, read_only=True)
+    except ConfigError as error:
+        if database is None and error.setting == "the store":  # the server has no such pipeline
+            raise NothingYet(pipeline.name, settings) from error
+        raise
 
 
 def _database(pipeline: Pipeline, settings: CommonSettings) -> Path | None:
@@ -249,7 +286,7 @@ def _database(pipeline: Pipeline, settings: CommonSettings) -> Path | None:
     scheme, _, file = settings.store.partition(":")
     if scheme != "duckdb":
         return None
-    return Path(file) if file else Path(settings.data_dir) / f"{pipeline.name}.duckdb"
+    return Path(file).expanduser() if file else Path(settings.data_dir) / f"{pipeline.name}.duckdb"
 
 
 @contextmanager

@@ -13,7 +13,15 @@ from qanat.errors import BadFile, ConfigError
 from qanat.interfaces import Store
 from qanat.pipelines.metering import PIPELINE
 from qanat.runtime.owner_wire import Json, Operation
-from qanat.session import Session, capabilities_of, holder, open_session, owning
+from qanat.session import (
+    NothingYet,
+    Session,
+    capabilities_of,
+    holder,
+    open_session,
+    owning,
+    store_text,
+)
 from qanat.settings import CommonSettings
 from qanat.wiring import open_store
 from tests.unit.runtime.owner_child import BIG, CONSUMERS, Child, fill, operations, settings_of
@@ -169,3 +177,35 @@ def test_what_is_known_of_a_store_is_what_it_says(tmp_path: Path) -> None:
         settings = settings_of(tmp_path, url)
         with closing(open_store(PIPELINE.name, settings, SystemClock())) as store:
             assert capabilities_of(settings) == store.capabilities
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("duckdb:", "duckdb:data"),
+        ("duckdb:/a/b.duckdb", "duckdb:/a/b.duckdb"),
+        ("postgresql://me:secret@host:5432/db?password=secret", "postgresql://host:5432/db"),
+        ("postgresql+local:dir", "postgresql+local:dir"),
+    ],
+)
+def test_a_stores_text_tells_no_password(url: str, text: str) -> None:
+    """What is printed names the store, and no secret."""
+    assert text == store_text(CommonSettings(store=url, data_dir=Path("data")))
+
+
+@pytest.mark.postgres
+def test_a_shared_store_is_simply_opened(postgres_url: str, tmp_path: Path) -> None:
+    """On PostgreSQL every process has it open: nobody is asked, and nothing is made by looking."""
+    settings = settings_of(tmp_path, postgres_url)
+    with session_of(settings, operations()) as session:
+        for look in (lambda: rows_of(session), lambda: session.call("echo")):
+            with pytest.raises(NothingYet):
+                look()
+    with closing(open_store(PIPELINE.name, settings, SystemClock())) as store:
+        fill(store)
+        with session_of(settings, operations()) as session, session.stream(COUNT) as reader:
+            assert [CONSUMERS] == reader.read_all().column("rows").to_pylist()
+            assert store.identity == session.call("echo")["identity"]
+        assert holder(PIPELINE, settings) is None
+        with owning(store, PIPELINE, settings, SystemClock(), operations()):
+            assert list(tmp_path.iterdir()) == []

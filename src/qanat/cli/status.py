@@ -10,7 +10,7 @@ from qanat.clock import SystemClock
 from qanat.options import load_settings, settings_command
 from qanat.output import moment_text, print_json, printable
 from qanat.pipeline import Pipeline
-from qanat.session import Json, NothingYet, Session, holder, open_session
+from qanat.session import Json, NothingYet, Session, holder, open_session, store_text
 from qanat.settings import CommonSettings
 from qanat.wiring import PIPELINES, pipeline_named
 
@@ -68,7 +68,7 @@ def _described(pipeline: Pipeline, settings: CommonSettings) -> dict[str, Json]:
     owner = holder(pipeline, settings)
     return {
         "pipeline": pipeline.name,
-        "store": settings.store.partition("@")[2] or settings.store,
+        "store": store_text(settings),
         "running": owner is not None,
         "owner": owner and {"pid": owner.pid, "host": owner.host, "started_at": owner.started_at},
         **files,

@@ -1,12 +1,9 @@
 """One scenario in progress: its ground, its runs, and what is noted for the ledger."""
 
 import random
-import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from qanat.prove.databases import Databases
 from qanat.prove.ledger import Line
@@ -70,7 +67,9 @@ class Bout:
         """Run without faults until everything is read and the run ends with `exit_code`."""
         code, child = self.run()
         if code != exit_code:
-            self.problem(f"a run without faults ended with {code} instead of {exit_code}: {child.said()}")
+            self.problem(
+                f"a run without faults ended with {code} instead of {exit_code}: {child.said()}"
+            )
 
     def problem(self, text: str) -> None:
         """Note what isn't as it should be; each only once."""

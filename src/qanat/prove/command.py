@@ -21,8 +21,8 @@ from qanat.prove.proof import Proof
 from qanat.settings import Size
 
 
-def _about(text: str, **limits: int) -> msgspec.Meta:
-    return msgspec.Meta(description=text, **limits)  # type: ignore[arg-type]  # ge is an int here
+def _about(text: str, ge: int | None = None) -> msgspec.Meta:
+    return msgspec.Meta(description=text, ge=ge)
 
 
 class ProveSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,18 +30,29 @@ class ProveSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     store: Annotated[
         str,
-        _about("On what is proved: `duckdb:`, `postgresql://…` (databases of our own are made there), `postgresql+local:[DIR]`."),
+        _about(
+            "On what is proved: `duckdb:`, `postgresql://…` (databases of our own are made there), `postgresql+local:[DIR]`."
+        ),
     ] = "duckdb:"
     hits: Annotated[int, _about("How often each fault has to happen.", ge=1)] = 5
-    kills: Annotated[int, _about("SIGKILLs at random times, between the first and the last commit.", ge=1)] = 20
+    kills: Annotated[
+        int, _about("SIGKILLs at random times, between the first and the last commit.", ge=1)
+    ] = 20
     files: Annotated[int, _about("Items that these are spread over.", ge=2)] = 24
-    size: Annotated[Size, _about("Size of an item; one in four is eight times as large.")] = Size(150_000)
+    size: Annotated[Size, _about("Size of an item; one in four is eight times as large.")] = Size(
+        150_000
+    )
     seed: Annotated[int, _about("Of the input and of everything that is left to chance.")] = 1
-    only: Annotated[str, _about("Only scenarios whose names begin so; several, joined by commas.")] = ""
-    quick: Annotated[bool, _about("Each fault once, few kills: a minute instead of several.")] = False
+    only: Annotated[
+        str, _about("Only scenarios whose names begin so; several, joined by commas.")
+    ] = ""
+    quick: Annotated[bool, _about("Each fault once, few kills: a minute instead of several.")] = (
+        False
+    )
     jobs: Annotated[int, _about("Scenarios at a time; 0 for one per core.", ge=0)] = 0
     keep: Annotated[
-        Path | None, _about("Make everything in this new folder and leave it there, to look around in.")
+        Path | None,
+        _about("Make everything in this new folder and leave it there, to look around in."),
     ] = None
 
 
@@ -73,7 +84,9 @@ def prove_command(name: str, make: MakeProof, launcher: Sequence[str] = ()) -> c
         run,
         help="Kill, repeat, cut and race real runs on generated input; 0 only if nothing is lost or doubled.",
         pipeline=None,
-        extra_params=[click.Option(["--json", "as_json"], is_flag=True, help="Print the ledger as JSON.")],
+        extra_params=[
+            click.Option(["--json", "as_json"], is_flag=True, help="Print the ledger as JSON.")
+        ],
     )
 
 

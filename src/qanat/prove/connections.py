@@ -21,9 +21,15 @@ def connection_scenarios(databases: Databases, *, hits: int) -> Iterator[Scenari
     reason = databases.cut_refusal
     yield Scenario("cut:random", cut_at_random, hits, left_out=reason)
     for cut in Cut:
-        yield Scenario(f"cut:commit-{cut.value}", partial(cut_at_commit, cut=cut), hits, left_out=reason)
+        yield Scenario(
+            f"cut:commit-{cut.value}", partial(cut_at_commit, cut=cut), hits, left_out=reason
+        )
     ours = isinstance(databases, Local)
-    foreign = "" if ours else reason or "the server isn't ours to kill; --store postgresql+local: has one that is"
+    foreign = (
+        ""
+        if ours
+        else reason or "the server isn't ours to kill; --store postgresql+local: has one that is"
+    )
     yield Scenario("server:killed", kill_server, max(1, hits // 2), left_out=foreign, alone=True)
 
 

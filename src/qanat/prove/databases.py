@@ -49,7 +49,9 @@ class Embedded:
 
     def __init__(self, url: str) -> None:
         if url.partition(":")[2]:
-            raise ConfigError("--store", url, f"{url.partition(':')[0]}:", "Each scenario has a file of its own.")
+            raise ConfigError(
+                "--store", url, f"{url.partition(':')[0]}:", "Each scenario has a file of its own."
+            )
         self._url = url
         self.described = url.rstrip(":")
 
@@ -130,7 +132,9 @@ class Local(Served):
 
     def kill(self) -> None:
         """Let the server end at once, as in a crash: nothing is written, every connection is cut."""
-        first_line = (self._directory / "data" / "postmaster.pid").read_text("utf-8").split("\n", 1)[0]
+        first_line = (
+            (self._directory / "data" / "postmaster.pid").read_text("utf-8").split("\n", 1)[0]
+        )
         # SIGQUIT is what `pg_ctl stop -m immediate` sends; SIGKILL would leave its children to themselves.
         os.kill(int(first_line), signal.SIGQUIT if os.name == "posix" else signal.SIGTERM)
 
@@ -168,7 +172,9 @@ def open_databases(url: str, place: Path) -> Iterator[Databases]:
     elif scheme == "duckdb":
         yield Embedded(url)
     else:
-        raise ConfigError("--store", scheme, "duckdb:, postgresql://… or postgresql+local:", "Runs are processes.")
+        raise ConfigError(
+            "--store", scheme, "duckdb:, postgresql://… or postgresql+local:", "Runs are processes."
+        )
 
 
 @contextmanager
@@ -178,5 +184,5 @@ def _local_folder(named: str, place: Path) -> Iterator[Path]:
         return
     # Beside the proof's own folder: the account under which a server of root's runs has to reach it.
     with tempfile.TemporaryDirectory(prefix="qanat-pg-", dir=place.parent) as folder:
-        Path(folder).chmod(0o755)  # noqa: S103 - the server's data below it stay closed
+        Path(folder).chmod(0o755)
         yield Path(folder)

@@ -4,7 +4,6 @@ really is full.
 
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 from qanat.prove.bout import Bout
 from qanat.prove.full_disk import FullDisk
@@ -17,7 +16,13 @@ NOTICED_S_MAX = 30.0
 # What is left on the full disk at the first, second, … time: the run gets further each time before a write fails.
 ROOM_BYTES = (0, 16 << 10, 64 << 10, 256 << 10, 1 << 20)
 # How a full disk is told of, by the system, by DuckDB and by PostgreSQL.
-FULL = ("No space left", "disk is full", "not enough space", "File too large", "could not extend file")
+FULL = (
+    "No space left",
+    "disk is full",
+    "not enough space",
+    "File too large",
+    "could not extend file",
+)
 
 
 def disk_scenarios(proof: Proof, *, hits: int, disk_refusal: str) -> Iterator[Scenario]:

@@ -17,7 +17,9 @@ _BLOCK_BYTES = 4096
 def disk_refusal() -> str:
     """Say why no small disk can be had here; empty when one can."""
     if sys.platform != "linux":
-        return "a small disk can be mounted on Linux only; full:… reports a full disk at every point"
+        return (
+            "a small disk can be mounted on Linux only; full:… reports a full disk at every point"
+        )
     if os.geteuid() != 0:
         return "only root can mount a small disk; full:… reports a full disk at every point"
     return ""

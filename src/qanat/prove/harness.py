@@ -114,7 +114,9 @@ class Harness:
     ) -> dict[str, Line]:
         futures = [pool.submit(self._line, scenario, extent.seed) for scenario in scenarios]
         left: set[Future[Line]] = set(futures)
-        while left:  # in short waits, because on Windows a longer one can't be interrupted by Ctrl-C
+        while (
+            left
+        ):  # in short waits, because on Windows a longer one can't be interrupted by Ctrl-C
             _, left = wait(left, timeout=0.2)
         return {line.scenario: line for line in (future.result() for future in futures)}
 
@@ -168,4 +170,3 @@ class Harness:
             )
             if not self.keep and not scenario.small_disk:
                 shutil.rmtree(place)
-

@@ -78,7 +78,9 @@ def refuse_second(bout: Bout) -> None:
             first.wait_for(bout.proof.committed)
             continue
         if code != REFUSED_WITH:
-            bout.problem(f"a second run ended with {code} instead of {REFUSED_WITH}: {second.said()}")
+            bout.problem(
+                f"a second run ended with {code} instead of {REFUSED_WITH}: {second.said()}"
+            )
         elif str(first.process.pid) not in second.said():
             bout.problem(f"the second run didn't say who holds the store: {second.said()}")
         if second.seen(bout.proof.committed):

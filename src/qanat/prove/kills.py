@@ -16,7 +16,9 @@ ITEM_S = 0.4
 MISSES_MAX = 3
 
 
-def kill_scenarios(proof: Proof, *, hits: int, kills: int, items: int, quick: bool) -> Iterator[Scenario]:
+def kill_scenarios(
+    proof: Proof, *, hits: int, kills: int, items: int, quick: bool
+) -> Iterator[Scenario]:
     """Yield the scenarios: one per point (or one for all, when it has to be quick), and one at random."""
     if quick:
         for workload in dict.fromkeys(proof.points.values()):
@@ -63,7 +65,9 @@ def kill_at_random(bout: Bout, items: int) -> None:
     while bout.faults < bout.wanted:
         due = items * (bout.faults + 1) / (bout.wanted + 1)
         child = bout.start(item_s=ITEM_S)
-        alive = child.wait_for(bout.proof.committed, max(0, math.floor(due) - commits, bout.faults == 0))
+        alive = child.wait_for(
+            bout.proof.committed, max(0, math.floor(due) - commits, bout.faults == 0)
+        )
         if alive and child.seen(bout.proof.committed):
             start_s = _first_commit_s(child, bout.proof) - child.started_s
             alive = child.pause(bout.chance.uniform(0.0, 1.5 * ITEM_S))

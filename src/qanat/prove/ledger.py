@@ -135,7 +135,14 @@ class Ledger:
 
 def _row(line: Line) -> list[object]:
     numbers = [line.read, line.written, line.duplicated, line.lost]
-    return [line.scenario, line.runs, line.faults, *numbers, f"{line.seconds:.1f}", "" if line.passed else "FAILED"]
+    return [
+        line.scenario,
+        line.runs,
+        line.faults,
+        *numbers,
+        f"{line.seconds:.1f}",
+        "" if line.passed else "FAILED",
+    ]
 
 
 def _problems(line: Line) -> list[str]:

@@ -122,7 +122,9 @@ class Child:
             raise Interrupted
         if time.monotonic() > deadline_s:
             self.kill()
-            raise Hung(f"a run {what} within {time.monotonic() - self.started_s:.0f} s: {self.said()}")
+            raise Hung(
+                f"a run {what} within {time.monotonic() - self.started_s:.0f} s: {self.said()}"
+            )
 
 
 class Children:

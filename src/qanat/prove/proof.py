@@ -1,29 +1,37 @@
 """What a pipeline brings to its proof. Read this first to make `qanat prove` work for a pipeline of your own."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """A store, compared with what it should hold, record by record.
+class Tally(Protocol):
+    """A store, compared with what it should hold, record by record."""
 
-    Attributes:
-        read: Records that were handed over, each told once however often it was delivered; bad ones included.
-        written: Records that the store holds, each told as often as it is there.
-        duplicated: Records that count too often. Found record by record (or key by key), so that a lost record never makes
-            up for a doubled one.
-        lost: Records that count too seldom.
-        problems: What else isn't as it should be: an item in the wrong state, a progress row that contradicts the rows.
-    """
+    @property
+    def read(self) -> int:
+        """Records that were handed over, each told once however often it was delivered; bad ones included."""
+        ...
 
-    read: int
-    written: int
-    duplicated: int
-    lost: int
-    problems: tuple[str, ...] = ()
+    @property
+    def written(self) -> int:
+        """Records that the store holds, each told as often as it is there."""
+        ...
+
+    @property
+    def duplicated(self) -> int:
+        """Records that count too often. Found record by record (or key by key), so that a lost one never makes up for it."""
+        ...
+
+    @property
+    def lost(self) -> int:
+        """Records that count too seldom."""
+        ...
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """What else isn't as it should be: an item in the wrong state, a note that contradicts the rows."""
+        ...
 
 
 class Ground(Protocol):

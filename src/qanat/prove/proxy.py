@@ -115,7 +115,10 @@ class _Target:
         given = {name: str(value) for name, value in conninfo_to_dict(url).items() if value}
         self._host = given.get("host", "localhost").split(",")[0]
         self._port = int(given.get("port", "5432").split(",")[0])
-        user, password = quote(given.get("user", ""), safe=""), quote(given.get("password", ""), safe="")
+        user, password = (
+            quote(given.get("user", ""), safe=""),
+            quote(given.get("password", ""), safe=""),
+        )
         account = f"{user}:{password}" if password else user
         self._account = f"{account}@" if account else ""
         self._database = quote(given.get("dbname", ""), safe="")

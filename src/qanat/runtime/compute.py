@@ -1,7 +1,7 @@
 """Reading and computing one part of a file, outside any transaction: paced, watched, stoppable."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 from uuid import UUID
@@ -26,6 +26,25 @@ Outcome = Literal["done", "failed"]
 LETTERS_IN_MEMORY_MAX = 20_000
 
 
+class Waiting(Protocol):
+    """A file that isn't finished."""
+
+    @property
+    def stat(self) -> FileStat:
+        """Which one."""
+        ...
+
+    @property
+    def detail(self) -> str:
+        """What is known about it."""
+        ...
+
+    @property
+    def problem(self) -> bool:
+        """Whether somebody has to do something about it."""
+        ...
+
+
 class OpenFile(Protocol):
     """An opened file, as the folder gives it."""
 
@@ -48,7 +67,15 @@ class FileSource(Protocol):
         ...
 
     def wait(self, timeout_s: float) -> bool:
-        """Block until something may have changed, at most `timeout_s`."""
+        """Block until something may have changed, at most `timeout_s`; tell whether it may."""
+        ...
+
+    def resting(self) -> bool:
+        """Tell whether a file is there that only has to rest before it counts as finished."""
+        ...
+
+    def waiting(self) -> "Sequence[Waiting]":
+        """Return the files that are there and not finished, with the reason."""
         ...
 
     def open(self, stat: FileStat, compression: str) -> "AbstractContextManager[OpenFile]":

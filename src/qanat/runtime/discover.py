@@ -1,6 +1,7 @@
 """Registering files: each gets a number, once, whoever finds it."""
 
 import json
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -48,18 +49,33 @@ class Registrar:
     source: FileSource
     committer: Committer
     _known: set[FileStat] = field(default_factory=set)
+    _told: dict[str, str] = field(default_factory=dict)
 
     def discover(self) -> int:
         """Look into the folder; register what isn't known; return how many files were new."""
-        unknown = [stat for stat in self.source.scan() if stat not in self._known]
+        listed = self.source.scan()
+        self._known.intersection_update(listed)
+        unknown = [stat for stat in listed if stat not in self._known]
         new = 0
         for start in range(0, len(unknown), BATCH_FILES_MAX):
             new += self._batch(unknown[start : start + BATCH_FILES_MAX])
+        self._tell_problems()
         return new
 
     def forget(self) -> None:
         """Ask the store again about every file at the next look."""
         self._known.clear()
+
+    def _tell_problems(self) -> None:
+        problems = {
+            waiting.stat.name: waiting.detail
+            for waiting in self.source.waiting()
+            if waiting.problem
+        }
+        for name, detail in problems.items():
+            if self._told.get(name) != detail:
+                log("folder.problem", level=logging.WARNING, name=name, reason=detail)
+        self._told = problems
 
     def _batch(self, stats: Sequence[FileStat]) -> int:
         with self.committer.store.snapshot() as reader:

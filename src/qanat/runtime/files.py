@@ -25,6 +25,11 @@ class LeaseLost(QanatError):
     """Another instance works on it: this one was silent for longer than a lease."""
 
 
+# While there is work the folder is looked into once a second, and at most a tenth of the time: a folder with 100,000 kept files
+# takes a second to list.
+LOOK_EVERY_S = 1.0
+LOOK_SHARE = 10.0
+
 # A lease is extended while its part is computed; when its owner hangs, the work goes to another instance after so long. A dead
 # owner's leases end at once, by the store.
 LEASE_S = 60.0
@@ -69,13 +74,13 @@ class FileSteps:
     once: bool
     looked: threading.Event
     _extended_at_s: float = 0.0
+    _look_at_s: float = 0.0
 
     def step(self) -> Moved:
         """Register what is new, or do one piece of work."""
-        if self.discovers and not (self.once and self.looked.is_set()):
-            self.registrar.discover()
-            self.looked.set()
         clock = self.counting.committer.clock
+        if self.discovers:
+            self._look(clock.monotonic())
         items = self.work.claim(self.owner, 1, LEASE_S, clock.now())
         if items:
             self._extended_at_s = clock.monotonic()
@@ -85,16 +90,29 @@ class FileSteps:
             return Moved.DRAINED
         return Moved.IDLE
 
+    def _look(self, now_s: float) -> None:
+        """Look into the folder when something may have changed there, and every so often while there is work."""
+        if (self.once and self.looked.is_set()) or now_s < self._look_at_s:
+            return
+        self.registrar.discover()
+        took_s = self.counting.committer.clock.monotonic() - now_s
+        self._look_at_s = now_s + max(LOOK_EVERY_S, LOOK_SHARE * took_s)
+        if not self.computer.source.resting():
+            self.looked.set()
+
     def reload(self) -> None:
         """Nothing is kept between steps but what the folder showed."""
         self.registrar.forget()
+        self._look_at_s = 0.0
 
     def wait(self, timeout_s: float) -> None:
         """Wait for the folder; settle what couldn't be settled before."""
         if self.discovers:
             self.settler.again()
         # While another thread or instance holds the rest, --once only waits for its end.
-        self.computer.source.wait(0.02 if self.once or not self.discovers else timeout_s)
+        ended = self.once and self.looked.is_set()
+        if self.computer.source.wait(0.02 if ended or not self.discovers else timeout_s):
+            self._look_at_s = 0.0
 
     def _do(self, item: Item) -> None:
         payload: dict[str, Any] = json.loads(item.payload)

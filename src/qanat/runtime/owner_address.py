@@ -79,7 +79,7 @@ def owner_file(data_dir: Path, pipeline: str, store_url: str) -> Path:
     """
     scheme, _, file = store_url.partition(":")
     if scheme == "duckdb" and file:
-        database = Path(file).absolute()
+        database = Path(file).expanduser().absolute()
         return database.with_name(f"{database.name}.owner.json")
     return data_dir / f"{pipeline}.owner.json"
 

@@ -1,5 +1,6 @@
 """After the commit: a file is moved, kept or deleted; done again at the next start when a crash came between."""
 
+import logging
 from dataclasses import dataclass, field, replace
 
 from qanat import failpoints
@@ -36,8 +37,15 @@ class Settler:
         failpoints.reach("move.after")
         self.committer.commit(lambda transaction: _note(transaction, file, where))
         if number is not None:
-            self.source.remember(self.committer.store.identity, number)
+            self._remember(number)
         log("file.settled", file=file.id, name=file.name, where=where)
+
+    def _remember(self, number: int) -> None:
+        try:
+            self.source.remember(self.committer.store.identity, number)
+        except Retryable as error:
+            # Harmless: the next file's number says the same.
+            log("folder.problem", level=logging.WARNING, name=".qanat", reason=error.message)
 
     def resume(self) -> None:
         """Settle what an earlier run left."""

@@ -27,7 +27,7 @@ _MOUNT_COMMAND: Final = Path("/sbin/mount")
 _MOUNT_LINE: Final = re.compile(r"^.* on (?P<at>/.*) \((?P<type>[^,)]+)[,)]")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Identity:
     """How the files of one folder are told apart.
 
@@ -50,6 +50,10 @@ class Identity:
         made_up = kind == "fuse" or kind.startswith("fuse.")
         remote = made_up or kind in _REMOTE_TYPES
         return cls(path.stat().st_dev, remote, not made_up)
+
+    def renew(self, path: Path) -> None:
+        """Learn the folder's device again: it may have been mounted anew, under another number."""
+        self.device = path.stat().st_dev
 
     def of(self, name: str, found: os.stat_result) -> FileStat:
         """Return what is known of a file under the given name."""

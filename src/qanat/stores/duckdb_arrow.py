@@ -1,6 +1,6 @@
 """Between Arrow tables and DuckDB: declared types, constants, and 128-bit integers at full speed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 import numpy as np
@@ -39,9 +39,7 @@ def conformed(
         ConfigError: A column isn't one of `table`, has another type, or is null and mustn't be.
     """
     constants = constants or {}
-    for name in (*rows.column_names, *constants):
-        if name not in table.names:
-            raise ConfigError(f"a column of {table.name}", name, f"one of {', '.join(table.names)}")
+    check_names(table, (*rows.column_names, *constants))
     arrays = []
     schema = arrow_schema(table)
     for field in schema:
@@ -57,11 +55,18 @@ def conformed(
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
+def check_names(table: Table, names: Iterable[str]) -> None:
+    """Refuse columns that `table` doesn't have."""
+    for name in names:
+        if name not in table.names:
+            raise ConfigError(f"a column of {table.name}", name, f"one of {', '.join(table.names)}")
+
+
 def constant_column(value: Scalar, kind: pa.DataType, length: int) -> pa.ChunkedArray:
     """Return a column in which every row is `value`."""
-    if isinstance(value, int) and pa.types.is_decimal(kind):
-        value = Decimal(value)  # type: ignore[assignment]  # Arrow takes no int for a decimal
-    return pa.chunked_array([pa.repeat(pa.scalar(value, kind), length)])
+    is_decimal = isinstance(value, int) and pa.types.is_decimal(kind)
+    scalar = pa.scalar(Decimal(value) if is_decimal else value, kind)
+    return pa.chunked_array([pa.repeat(scalar, length)])
 
 
 def normalised(rows: pa.Table) -> pa.Table:

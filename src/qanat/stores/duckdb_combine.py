@@ -19,7 +19,7 @@ Indices = NDArray[np.int64]
 
 
 def combined(
-    table: Table, rows: pa.Table, mode: Add | Upsert | InsertNew | Latest, kept: int = 0
+    table: Table, rows: pa.Table, mode: Add | Upsert | InsertNew | Latest, kept: int | None = None
 ) -> pa.Table:
     """Return one row per key, ordered by key, as if `rows` had been written one after the other.
 
@@ -27,8 +27,8 @@ def combined(
         table: Names the types of the sums.
         rows: The rows in the order in which they were given.
         mode: Says which row of a key stays, or what adds up.
-        kept: So many rows at the front are in the table already. Only a key that a later row has is dropped when it
-            comes to zero; 0 for rows that are all new, of which none is dropped.
+        kept: So many rows at the front are in the table already, and the result is what it will hold: a key that a later
+            row has is dropped when it comes to zero. None for rows that are yet to meet the table.
     """
     groups = grouped(rows, mode.key)
     if isinstance(mode, Add):
@@ -97,7 +97,9 @@ def grouped(rows: pa.Table, key: Sequence[str]) -> Groups:
     return Groups(order, np.flatnonzero(begins), rows.num_rows)
 
 
-def _added(table: Table, rows: pa.Table, mode: Add, groups: Groups, kept: int) -> pa.Table:
+def _added(
+    table: Table, rows: pa.Table, mode: Add, groups: Groups, kept: int | None
+) -> pa.Table:
     unique = len(groups.starts) == rows.num_rows
     firsts = None if unique and groups.order is None else pa.array(groups.firsts)
     arrays = []
@@ -108,7 +110,7 @@ def _added(table: Table, rows: pa.Table, mode: Add, groups: Groups, kept: int) -
         else:
             arrays.append(column if firsts is None else column.take(firsts))
     result = pa.Table.from_arrays(arrays, names=rows.column_names)
-    if mode.drop_when_zero is None or not kept:
+    if mode.drop_when_zero is None or kept is None:
         return result
     is_new = np.arange(rows.num_rows) >= kept if groups.order is None else groups.order >= kept
     touched = pa.array(np.logical_or.reduceat(is_new, groups.starts))

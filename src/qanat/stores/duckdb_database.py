@@ -62,6 +62,11 @@ class Database:
         """Whether it was opened to be read only."""
         return self._options.read_only
 
+    @property
+    def memory_bytes(self) -> int:
+        """What DuckDB may use; 0 for its own default."""
+        return self._options.memory_bytes
+
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection of its own; close it."""
         with self._lock:
@@ -160,8 +165,9 @@ class Database:
                 raise busy(self.path, self._options.data_dir, str(error)) from error
             valid = "a DuckDB database, or a new file in a folder that can be written"
             raise ConfigError("the store", str(self.path), valid, hint=str(error)) from error
-        # For every connection; and nobody's SQL can change a setting from here on.
         root.execute("set global TimeZone = 'UTC'")
+        # From here on nobody's SQL reads or writes files (but the temporary ones), or changes a setting.
+        root.execute("set global enable_external_access = false")
         root.execute("set global lock_configuration = true")
         return root
 
@@ -169,14 +175,14 @@ class Database:
         settings: dict[str, str | bool | int | float | list[str]] = {
             "threads": self._options.threads,
             "temp_directory": str(self._temporary),
-            # A user's SQL can neither read nor write files, and no extension is fetched.
-            "enable_external_access": False,
             "autoload_known_extensions": False,
             "autoinstall_known_extensions": False,
             # A table name in SQL never means a Python variable.
             "python_enable_replacements": False,
             # A snapshot is the moment of its BEGIN, not of its first query.
             "immediate_transaction_mode": True,
+            # A snapshot outlives a statement with a slip of the pen.
+            "default_transaction_invalidation_policy": "SYNTACTIC_ERRORS_DO_NOT_INVALIDATE",
         }
         if self._options.memory_bytes:
             settings["memory_limit"] = f"{self._options.memory_bytes}B"

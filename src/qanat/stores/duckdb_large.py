@@ -1,16 +1,20 @@
 """Adding to large tables, which have no index: in place when few rows are touched, else written anew."""
 
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+import duckdb
 import pyarrow as pa
 
 from qanat.interfaces import Scalar
 from qanat.stores import duckdb_declared, duckdb_modes
 from qanat.stores.duckdb_arrow import conformed, narrowed
 from qanat.stores.duckdb_combine import combined
-from qanat.stores.duckdb_slices import Addition, Slices
-from qanat.stores.duckdb_sql import bound, quoted
-from qanat.stores.duckdb_writing import Writing
+from qanat.stores.duckdb_slices import Merge, Side, combined_slices, schema_of
+from qanat.stores.duckdb_sql import bound, column_list, quoted
+from qanat.stores.duckdb_staging import BATCH_ROWS
+from qanat.stores.duckdb_writing import Writing, fetched
 from qanat.tables import Add, Table
 
 # Of 10 million rows 1 million take 1.5 s in place and 2.2 s anew; 100,000 take 0.3 s in place.
@@ -19,6 +23,38 @@ IN_PLACE_SHARE_MAX = 0.1
 IN_PLACE_ROW_BYTES = 160
 # In place all added rows are in memory at once.
 IN_PLACE_ROWS_MAX = 1_000_000
+
+_GIVEN = "qanat_given"
+_BEFORE = "qanat_before"
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """Rows that are added to a table.
+
+    Attributes:
+        side: What selects them, on any connection for which they are `readable`.
+        given: The rows themselves, if they aren't in the database.
+    """
+
+    side: Side
+    given: pa.Table | None = None
+
+    @classmethod
+    def of(cls, rows: pa.Table, constants: Mapping[str, Scalar]) -> "Addition":
+        """Return the addition of rows in memory."""
+        names = tuple(rows.column_names)
+        query = f"select {column_list(names)} from {_GIVEN}"
+        return cls(Side(query, names, rows.num_rows, {}, constants), rows)
+
+    @contextmanager
+    def readable(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """Let the query find its rows in statements of the block."""
+        if self.given is not None:
+            connection.register(_GIVEN, self.given)
+        yield
+        if self.given is not None:
+            connection.unregister(_GIVEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,36 +74,37 @@ class _Region:
 
 def add(writing: Writing, table: Table, mode: Add, addition: Addition) -> None:
     """Add rows to a large table, in memory that doesn't grow with their number."""
-    if not addition.rows:
+    if not addition.side.rows:
         return
-    region = _region(writing, table, mode, addition)
-    limit = writing.database.memory_bytes
-    few = min(
-        region.rows * IN_PLACE_SHARE_MAX,
-        IN_PLACE_ROWS_MAX,
-        limit // IN_PLACE_ROW_BYTES if limit else IN_PLACE_ROWS_MAX,
-    )
-    if addition.rows <= few or set(region.fixed) == set(mode.key):
+    region = _region(writing, table, mode, addition.side.constants)
+    if addition.side.rows <= _in_place_max(writing, region) or len(region.fixed) == len(mode.key):
         _in_place(writing, table, mode, addition, region)
     else:
         _anew(writing, table, mode, addition, region)
     writing.touched.add(table.name)
 
 
-def _region(writing: Writing, table: Table, mode: Add, addition: Addition) -> _Region:
-    fixed = {name: value for name, value in addition.constants.items() if name in mode.key}
+def _region(
+    writing: Writing, table: Table, mode: Add, constants: Mapping[str, Scalar]
+) -> _Region:
+    fixed = {name: value for name, value in constants.items() if name in mode.key}
     rows = writing.run(f"select count(*) from {quoted(table.name)} where {bound(fixed)}", fixed)
     there = duckdb_declared.columns_of(writing.connection, table.name)
-    others = {name: kind for name, kind in there.items() if name not in table.names}
-    return _Region(fixed, rows, others)
+    return _Region(fixed, rows, {one: there[one] for one in there if one not in table.names})
+
+
+def _in_place_max(writing: Writing, region: _Region) -> float:
+    memory = writing.database.memory_bytes
+    fits = memory // IN_PLACE_ROW_BYTES if memory else IN_PLACE_ROWS_MAX
+    return min(region.rows * IN_PLACE_SHARE_MAX, IN_PLACE_ROWS_MAX, fits)
 
 
 def _in_place(
     writing: Writing, table: Table, mode: Add, addition: Addition, region: _Region
 ) -> None:
     with addition.readable(writing.connection):
-        rows = writing.fetch(addition.query)
-    rows = conformed(table, rows, addition.constants)
+        rows = writing.fetch(addition.side.query, addition.side.parameters)
+    rows = conformed(table, rows, addition.side.constants)
     rows = combined(table, rows, mode).cast(rows.schema)
     with writing.rows(narrowed(rows)):
         duckdb_modes.add_in_place(writing, table, mode, region.fixed, tuple(region.others))
@@ -80,22 +117,59 @@ def _anew(writing: Writing, table: Table, mode: Add, addition: Addition, region:
     What is there is read through another connection, which still sees it while it is replaced here; unless this transaction
     changed it, when it is copied first.
     """
-    free = replace(mode, key=tuple(name for name in mode.key if name not in region.fixed))
-    columns = (*(name for name in table.names if name not in region.fixed), *region.others)
     before = f"select * from {quoted(table.name)} where {bound(region.fixed)}"
-    slices = Slices(table, free, addition, columns, region.rows)
-    if not writing.touched.isdisjoint((table.name, "*")):
-        writing.run(f"create temp table qanat_before as {before}", region.fixed)
+    if region.rows and not writing.touched.isdisjoint((table.name, "*")):
+        writing.run(f"create temp table {_BEFORE} as {before}", region.fixed)
+        merge = _merge(writing, table, mode, addition, region, f"from {_BEFORE}", {})
         _empty(writing, table, region)
-        slices.begin(writing.connection, "select * from qanat_before", {})
         with addition.readable(writing.connection):
-            for rows in slices.combined(writing.database):
+            for rows in combined_slices(writing.fetch, merge):
                 writing.insert(table.name, rows, region.fixed)
-        writing.run("drop table qanat_before")
+        writing.run(f"drop table {_BEFORE}")
     else:
+        merge = _merge(writing, table, mode, addition, region, before, region.fixed)
         with writing.database.transaction(writes=False) as reader, addition.readable(reader):
-            slices.begin(reader, before, region.fixed)
             _empty(writing, table, region)
-            batches = _batches(slices, writing)
-            writing.insert_stream(table.name, batches, region.fixed)
+            slices = combined_slices(fetched(writing.database, reader), merge)
+            writing.insert_stream(table.name, _batches(slices), region.fixed)
     writing.stale_rows += region.rows
+
+
+def _merge(
+    writing: Writing,
+    table: Table,
+    mode: Add,
+    addition: Addition,
+    region: _Region,
+    before: str,
+    parameters: Mapping[str, Scalar],
+) -> Merge:
+    empty = writing.fetch(f"select {column_list(region.others) or '1'} from {quoted(table.name)} limit 0")
+    types = schema_of(table, region.fixed, empty.schema if region.others else pa.schema([]))
+    side = addition.side
+    free = {name: value for name, value in side.constants.items() if name not in region.fixed}
+    key = tuple(name for name in mode.key if name not in region.fixed)
+    return Merge(
+        table,
+        replace(mode, key=key),
+        Side(before, tuple(types.names), region.rows, parameters, {}),
+        replace(side, constants=free),
+        types,
+    )
+
+
+def _empty(writing: Writing, table: Table, region: _Region) -> None:
+    """Remove the region's rows: whole row groups, which takes neither time nor memory."""
+    if not region.rows:
+        return
+    if region.fixed:
+        writing.run(f"delete from {quoted(table.name)} where {bound(region.fixed)}", region.fixed)
+    else:
+        writing.run(f"drop table {quoted(table.name)}")
+        with writing.database.errors():
+            duckdb_declared.create(writing.connection, table, tuple(region.others.items()))
+
+
+def _batches(slices: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
+    for rows in slices:
+        yield from narrowed(rows).combine_chunks().to_batches(BATCH_ROWS)

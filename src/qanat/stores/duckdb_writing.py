@@ -1,6 +1,6 @@
 """A connection inside a writing transaction: statements, and Arrow rows as a relation of them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -42,8 +42,7 @@ class Writing:
 
     def fetch(self, sql: str, parameters: Parameters | None = None) -> pa.Table:
         """Return the rows of one of our queries or `returning` clauses."""
-        with self.database.errors():
-            return normalised(self.connection.sql(sql, params=dict(parameters or {})).to_arrow_table())
+        return fetched(self.database, self.connection)(sql, parameters or {})
 
     @contextmanager
     def rows(self, rows: pa.Table | pa.RecordBatchReader) -> Iterator[None]:
@@ -56,7 +55,7 @@ class Writing:
     def insert(self, table: str, rows: pa.Table, constants: Parameters | None = None) -> int:
         """Append rows, columns by name, and columns with one value."""
         with self.rows(narrowed(rows)):
-            return self.run(_insert(table, rows.column_names, constants or {}), constants)
+            return self.run(insert(table, rows.column_names, constants or {}), constants)
 
     def insert_stream(
         self, table: str, batches: Iterable[pa.RecordBatch], constants: Parameters | None = None
@@ -71,7 +70,7 @@ class Writing:
         for schema, group in groupby(_kept(batches, failures), key=_schema_of):
             with self.rows(pa.RecordBatchReader.from_batches(schema, group)):
                 try:
-                    count += self.run(_insert(table, schema.names, constants or {}), constants)
+                    count += self.run(insert(table, schema.names, constants or {}), constants)
                 finally:
                     if failures:
                         # DuckDB tells only the text of what was raised while it read the stream.
@@ -79,10 +78,23 @@ class Writing:
         return count
 
 
-def _insert(table: str, names: Sequence[str], constants: Parameters) -> str:
+def fetched(
+    database: Database, connection: duckdb.DuckDBPyConnection
+) -> Callable[[str, Parameters], pa.Table]:
+    """Return what runs one of our queries on a connection and returns its rows."""
+
+    def fetch(sql: str, parameters: Parameters) -> pa.Table:
+        with database.errors():
+            return normalised(connection.sql(sql, params=dict(parameters)).to_arrow_table())
+
+    return fetch
+
+
+def insert(table: str, names: Sequence[str], constants: Parameters, source: str = ROWS) -> str:
+    """Return the statement that appends rows of `source`, and columns with one value."""
     into = column_list((*names, *constants))
     values = ", ".join([column_list(names), *(f"${name}" for name in constants)])
-    return f"insert into {quoted(table)} ({into}) select {values} from {ROWS}"
+    return f"insert into {quoted(table)} ({into}) select {values} from {source}"
 
 
 def _schema_of(batch: pa.RecordBatch) -> pa.Schema:

@@ -12,7 +12,9 @@ from qanat.stores.postgres_types import quoted
 if TYPE_CHECKING:
     import psycopg
 
-Connection: TypeAlias = "psycopg.Connection[tuple[Any, ...]]"
+    Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
+else:  # a name for annotations: the driver is loaded when it is used
+    Connection = object
 
 # A server that is gone without a word is noticed after 30 + 3 x 10 s, on both ends.
 _KEEPALIVE_S, _KEEPALIVE_INTERVAL_S, _KEEPALIVES = 30, 10, 3
@@ -181,42 +183,3 @@ def _first_line(text: str) -> str:
     return text.splitlines()[0]
 
 
-class Pool:
-    """Idle connections of one kind. Any thread may take one; it has it for itself until it gives it back."""
-
-    def __init__(self, url: str, schema: str, *, read_only: bool) -> None:
-        self._url = url
-        self._schema = schema
-        self._read_only = read_only
-        self._idle: list[Connection] = []
-        self._lock = threading.Lock()
-        self._closed = False
-
-    def take(self, *, fresh: bool = False) -> Connection:
-        """Return a connection outside of any transaction; `fresh` for one that was never used."""
-        with self._lock:
-            if self._closed:
-                raise Fatal("the store is closed.")
-            if self._idle and not fresh:
-                return self._idle.pop()
-        return connect(self._url, self._schema, read_only=self._read_only)
-
-    def give(self, connection: Connection) -> None:
-        """Take a connection back; one that is lost or still in a transaction is closed."""
-        import psycopg
-
-        idle = psycopg.pq.TransactionStatus.IDLE
-        usable = not connection.closed and connection.info.transaction_status == idle
-        with self._lock:
-            if usable and not self._closed and len(self._idle) < _IDLE_MAX:
-                self._idle.append(connection)
-                return
-        connection.close()
-
-    def close(self) -> None:
-        """Close the idle connections; those in use close when they are given back."""
-        with self._lock:
-            self._closed = True
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()

@@ -4,16 +4,19 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from qanat.errors import ConfigError
 from qanat.interfaces import Scalar
-from qanat.stores.postgres_connect import Connection, Pool, meaning
+from qanat.stores.postgres_connect import Connection, meaning
+from qanat.stores.postgres_pool import Pool
 from qanat.stores.postgres_results import batch_of, schema_of
 
 if TYPE_CHECKING:
     import psycopg
     import pyarrow as pa
+
+    Cursor: TypeAlias = psycopg.ServerCursor[tuple[Any, ...]]
 
 # A batch of a stream: a few megabytes of ordinary rows.
 _BATCH_ROWS = 50_000
@@ -87,61 +90,71 @@ class PostgresReader:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._numbers = itertools.count()
+        self._open: dict[str, "Cursor"] = {}
 
     def query(self, sql: str, parameters: Mapping[str, Scalar] | None = None) -> "pa.Table":
         import pyarrow as pa
 
-        with self._declared(sql, parameters) as cursor:
+        cursor = self._declare(sql, parameters)
+        try:
             with statement(self._connection, sql):
                 rows = cursor.fetchall()
             schema = schema_of(cursor, rows)
-            cursor.close()
-            return pa.Table.from_batches([batch_of(rows, schema)], schema=schema)
+        finally:
+            self._open.pop(cursor.name).close()
+        return pa.Table.from_batches([batch_of(rows, schema)], schema=schema)
 
     def stream(
         self, sql: str, parameters: Mapping[str, Scalar] | None = None
     ) -> "pa.RecordBatchReader":
         import pyarrow as pa
 
-        with self._declared(sql, parameters) as cursor:
-            with statement(self._connection, sql):
-                first = cursor.fetchmany(_BATCH_ROWS)
-            # A number without a declared scale gets that of the first batch; a later one that doesn't fit is an error.
-            schema = schema_of(cursor, first)
-            return pa.RecordBatchReader.from_batches(schema, self._batches(sql, cursor, first, schema))
+        cursor = self._declare(sql, parameters)
+        with statement(self._connection, sql):
+            first = cursor.fetchmany(_BATCH_ROWS)
+        # A number without a declared scale gets that of the first batch; a later one that doesn't fit is an error.
+        schema = schema_of(cursor, first)
+        return pa.RecordBatchReader.from_batches(schema, self._batches(sql, cursor, first, schema))
+
+    def close(self) -> None:
+        """End the streams that weren't read to their ends."""
+        for cursor in list(self._open.values()):
+            cursor.close()
+        self._open.clear()
 
     def _batches(
-        self,
-        sql: str,
-        cursor: "psycopg.ServerCursor[tuple[Any, ...]]",
-        rows: Sequence[tuple[Any, ...]],
-        schema: "pa.Schema",
+        self, sql: str, cursor: "Cursor", rows: Sequence[tuple[Any, ...]], schema: "pa.Schema"
     ) -> "Iterator[pa.RecordBatch]":
         while rows:
             yield batch_of(rows, schema)
             with statement(self._connection, sql):
                 rows = cursor.fetchmany(_BATCH_ROWS)
+        self._open.pop(cursor.name).close()
 
-    @contextmanager
-    def _declared(
-        self, sql: str, parameters: Mapping[str, Scalar] | None
-    ) -> "Iterator[psycopg.ServerCursor[tuple[Any, ...]]]":
+    def _declare(self, sql: str, parameters: Mapping[str, Scalar] | None) -> "Cursor":
         """Declare a cursor, which only a statement that reads can have. An error leaves the transaction usable."""
-        name = f"qanat_{next(self._numbers)}"
-        cursor = self._connection.cursor(name, binary=True)
-        with self._connection.transaction():  # a savepoint
-            with statement(self._connection, sql):
-                cursor.execute(bound(sql), dict(parameters or {}))
-            yield cursor
+        import psycopg
+
+        cursor = psycopg.ServerCursor(self._connection, f"qanat_{next(self._numbers)}")
+        cursor.format = psycopg.pq.Format.BINARY
+        try:
+            with statement(self._connection, sql), self._connection.transaction():  # a savepoint
+                cursor.execute(bound(sql), dict(parameters or {}), binary=True)
+        except ConfigError:
+            cursor.close()
+            raise
+        self._open[cursor.name] = cursor
+        return cursor
 
 
 @contextmanager
 def snapshot(pool: Pool) -> Iterator[PostgresReader]:
     """Open a reader on the moment of the call."""
-    connection = pool.take_ready("begin isolation level repeatable read, read only", "select 1")
+    connection = pool.take("select 1")  # a snapshot is that of the first statement
+    reader = PostgresReader(connection)
     try:
-        yield PostgresReader(connection)
+        yield reader
     finally:
         if not connection.closed:
-            connection.rollback()
-        pool.give(connection)
+            reader.close()
+        pool.put_back(connection)

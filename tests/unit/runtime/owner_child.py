@@ -20,7 +20,7 @@ import pyarrow as pa
 from qanat.clock import SystemClock
 from qanat.errors import BadFile
 from qanat.interfaces import Store
-from qanat.pipelines.metering import PIPELINE, TOTALS
+from qanat.pipelines.metering import ADD_TO_TOTALS, PIPELINE, TOTALS
 from qanat.runtime.owner import Owner
 from qanat.runtime.owner_address import Transport
 from qanat.runtime.owner_wire import Json, Operation
@@ -30,6 +30,7 @@ from qanat.wiring import open_store
 
 BIG = 10**37
 CONSUMERS = 3
+LETTERS = 2
 AT = datetime(2026, 3, 17, 10, 20, 30, 123456, tzinfo=UTC)
 
 
@@ -78,7 +79,7 @@ def settings_of(data_dir: Path, url: str = "memory:owned") -> CommonSettings:
 
 
 def fill(store: Store) -> None:
-    """Bring the tables into being, with a few rows."""
+    """Bring the tables into being, with a few rows; done again it adds as many letters."""
     store.migrate(PIPELINE.tables)
     totals = [
         {"consumer": consumer, "amount": Decimal(BIG), "files": 1}
@@ -86,9 +87,10 @@ def fill(store: Store) -> None:
     ]
     letters = [_letter(b"7 x\xff\x1b", 0, "open"), _letter(b"", 20, "dropped")]
     with store.begin("count", uuid4()) as transaction:
-        for table, rows in ((TOTALS, totals), (DEAD_LETTERS, letters)):
-            given = pa.Table.from_pylist(rows, schema=arrow_schema(table))
-            transaction.write(table, given, Append())
+        given = pa.Table.from_pylist(totals, schema=arrow_schema(TOTALS))
+        transaction.write(TOTALS, given, ADD_TO_TOTALS)
+        given = pa.Table.from_pylist(letters, schema=arrow_schema(DEAD_LETTERS))
+        transaction.write(DEAD_LETTERS, given, Append())
         transaction.commit()
 
 

@@ -196,6 +196,16 @@ def test_inodes_that_a_mount_makes_up_are_left_out(tmp_path: Path) -> None:
     assert stat.inode == 0
 
 
+def test_a_folder_that_is_mounted_anew_has_the_same_files(tmp_path: Path) -> None:
+    """Under another device number."""
+    identity = Identity(tmp_path.stat().st_dev + 1, remote=False, lasting_inodes=True)
+    (tmp_path / "a").touch()
+    identity.renew(tmp_path)
+    stat = identity.at(tmp_path / "a", "a")
+    assert stat is not None
+    assert stat.device == 0
+
+
 def _promise(size: object, **other: object) -> bytes:
     return json.dumps({"size": size, "digest": "AB" * 16, "algorithm": ALGORITHM} | other).encode()
 

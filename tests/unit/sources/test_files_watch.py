@@ -1,5 +1,6 @@
 """Waiting ends when something comes, when it is told to, and in time; it leaves nothing behind."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -102,6 +103,17 @@ def test_a_side_file_ends_the_wait_where_they_matter(make_folder: MakeFolder) ->
     folder = watched(make_folder, ready=Ready.SIDE_FILE)
     (folder.options.path / "a.txt.meta.json").touch()
     assert folder.wait(LOOK_AGAIN_S - 5)
+
+
+@linux
+def test_names_that_are_not_utf8_are_noticed_again_and_again(make_folder: MakeFolder) -> None:
+    """The library stops at such a name; watching goes on."""
+    folder = watched(make_folder, poll_s=0.1)
+    for number in (b"1", b"2"):
+        (folder.options.path / os.fsdecode(b"\xff" + number)).write_bytes(b"1 2\n")
+        assert folder.wait(LOOK_AGAIN_S - 5)
+        folder.scan()
+    assert len(folder.scan()) == 2
 
 
 @pytest.mark.parametrize("watch", [Watch.EVENTS, Watch.POLL])

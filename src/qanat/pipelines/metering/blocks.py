@@ -158,7 +158,7 @@ class Blocks:
             self._digests[place : place + _DIGEST_BYTES] = digest
             if offset + len(view) > self.end:
                 self.end = offset + len(view)
-                self.ends_with_newline = view[-1:] == _LINE_FEED
+                self.ends_with_newline = view[-1:].tobytes() == _LINE_FEED
 
     def _tell(self, count: int) -> None:
         if self._on_block is not None:

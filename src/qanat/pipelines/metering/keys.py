@@ -51,7 +51,8 @@ class KeyRange:
             return np.ones(len(consumers), np.bool_)
         mixed = consumers.astype(np.uint64) * np.uint64(layout.MIX_FIRST)
         mixed = (mixed ^ (mixed >> np.uint64(32))) * np.uint64(layout.MIX_SECOND)
-        return (mixed >> np.uint64(64 - self.bits)) == np.uint64(self.index)
+        found: npt.NDArray[np.bool_] = mixed >> np.uint64(64 - self.bits) == np.uint64(self.index)
+        return found
 
 
 def estimate_keys(found: int, lines: int, share: float | None) -> int:

@@ -56,31 +56,38 @@ class BadLines:
         offsets: int64, where they begin in the file, in bytes.
         lengths: int64, their bytes without LF or CR LF.
         reasons: uint8, codes of `BadReason`.
-        raw: Their first bytes, at most `RAW_BYTES_MAX`.
+        raw: The first `RAW_BYTES_MAX` bytes of each, one after the other.
+        raw_ends: int32, where in `raw` each line's bytes end; one more, of 0, before the first.
     """
 
     lines: npt.NDArray[np.int64]
     offsets: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
     reasons: npt.NDArray[np.uint8]
-    raw: tuple[bytes, ...]
+    raw: bytes
+    raw_ends: npt.NDArray[np.int32]
 
     def __len__(self) -> int:
         """How many lines."""
-        return len(self.raw)
+        return len(self.lines)
 
     def to_arrow(self) -> "pa.Table":
-        """Return them as columns line, byte_offset, length (int64), reason (string: `BadReason.text`) and raw (binary)."""
+        """Return the lines as rows.
+
+        Columns: line, byte_offset, length (int64), reason (string, see `BadReason.text`), raw
+        (binary).
+        """
         import pyarrow as pa
 
-        texts = [""] + [reason.text for reason in BadReason]
-        reasons = pa.DictionaryArray.from_arrays(pa.array(self.reasons), pa.array(texts))
+        texts = pa.array(["", *(reason.text for reason in BadReason)])
+        reasons = pa.DictionaryArray.from_arrays(pa.array(self.reasons), texts)
+        buffers = [None, pa.py_buffer(self.raw_ends), pa.py_buffer(self.raw)]
         return pa.table(
             {
                 "line": self.lines,
                 "byte_offset": self.offsets,
-                "reason": reasons.dictionary_decode(),
                 "length": self.lengths,
-                "raw": pa.array(self.raw, pa.binary()),
+                "reason": reasons.dictionary_decode(),
+                "raw": pa.Array.from_buffers(pa.binary(), len(self), buffers),
             }
         )

@@ -15,7 +15,7 @@ from qanat.runtime.commit import Committer
 from qanat.runtime.fileops import FileOperations, Resummed
 from qanat.runtime.registry import FileRow, FileState
 from qanat.session import Json, Operation
-from qanat.sources.files import Folder, FolderOptions
+from qanat.sources.files import After, Folder, FolderOptions
 from qanat.tables import Upsert, arrow_schema
 from qanat.telemetry import Telemetry
 
@@ -84,7 +84,8 @@ def operations(
 
 @contextmanager
 def _files(store: Store, clock: Clock, telemetry: Telemetry) -> Iterator[FileOperations]:
-    folder = Folder(FolderOptions(path=_location(store)), clock)
+    # Nothing is settled here, so that a folder that can only be read is good enough to look at.
+    folder = Folder(FolderOptions(path=_location(store), after=After.KEEP), clock)
     try:
         yield FileOperations(
             folder,

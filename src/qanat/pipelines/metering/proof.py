@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -12,8 +13,7 @@ from qanat.clock import SystemClock
 from qanat.interfaces import Store
 from qanat.pipelines.metering import PIPELINE
 from qanat.pipelines.metering.proof_input import Stock, StockItem
-from qanat.pipelines.metering.proof_tally import Handed, tally
-from qanat.prove.proof import Tally
+from qanat.pipelines.metering.proof_tally import Handed, Tally, tally
 from qanat.runtime.registry import FileState
 from qanat.session import open_session
 from qanat.settings import CommonSettings
@@ -50,7 +50,9 @@ class MeteringProof:
         self.committed = frozenset({"file.counted", "file.part_staged"})
         self.repeats_end_with = 1  # as for every file that is held
         streams = {point for point in failpoints.POINTS if point.startswith("batch.")}
-        self.unreachable = dict.fromkeys(streams, "metering reads files, not a stream; tests/faults has its proof")
+        self.unreachable = dict.fromkeys(
+            streams, "metering reads files, not a stream; tests/faults has its proof"
+        )
         self.points = {
             point: ROLLED_UP if point.startswith("rollup.") else USUAL
             for point in failpoints.POINTS
@@ -93,7 +95,7 @@ class MeteringGround:
             self._put(self._folder / "done" / source, name)
             self._handed.setdefault(name, Handed()).others[FileState.HELD] += 1
             self._staying.add(name)
-        item, _ = self._take(renewed)
+        item, _ = self._take(_suffix(renewed))
         self._put(item.path, renewed)
         self._handed[renewed].counted.append(item.truth)
         return 3
@@ -101,7 +103,7 @@ class MeteringGround:
     def replace(self) -> None:
         """Rename another file over the one that came last."""
         name = next(reversed(self._handed))
-        item, _ = self._take()
+        item, _ = self._take(_suffix(name))
         self._put(item.path, name)
         self._handed[name] = Handed([item.truth])
         self._handed[name].others[FileState.FAILED] += 1
@@ -120,7 +122,11 @@ class MeteringGround:
         if item_s:
             settings["rate-limit"] = int(self._stock.average_bytes / item_s)
         if self._rolls_up:
-            settings |= {"rollup-days-after": _DAYS_AFTER, "rollup-months-after": _MONTHS_AFTER, "rollup-every": "1ms"}
+            settings |= {
+                "rollup-days-after": _DAYS_AFTER,
+                "rollup-months-after": _MONTHS_AFTER,
+                "rollup-every": "1ms",
+            }
         options = [text for name, value in settings.items() for text in (f"--{name}", str(value))]
         return ["run", PIPELINE.name, "--once", *options]
 
@@ -140,11 +146,14 @@ class MeteringGround:
         """Compare store and folder with what was handed over."""
         with open_session(PIPELINE, self._settings, SystemClock()) as session:
             result = tally(session, self._handed)
-        problems = (*result.problems, *self._misplaced())
-        return Tally(result.read, result.written, result.duplicated, result.lost, problems)
+        return replace(result, problems=(*result.problems, *self._misplaced()))
 
-    def _take(self) -> tuple[StockItem, str]:
+    def _take(self, suffix: str | None = None) -> tuple[StockItem, str]:
+        """Take the next item of the stock, or the next with that suffix; and name it."""
         item = self._stock.item(self._next)
+        while suffix is not None and item.suffix != suffix:
+            self._next += 1
+            item = self._stock.item(self._next)
         name = f"usage-{self._next:04}.txt{item.suffix}"
         self._next += 1
         return item, name
@@ -163,7 +172,9 @@ class MeteringGround:
                 {"recent": now - timedelta(days=1)},
             )
             for hour in recent.column("period_start").to_pylist():
-                age = timedelta(days=_AGES_DAYS[self._prepared % len(_AGES_DAYS)], hours=self._prepared % 7)
+                age = timedelta(
+                    days=_AGES_DAYS[self._prepared % len(_AGES_DAYS)], hours=self._prepared % 7
+                )
                 self._prepared += 1
                 transaction.execute(
                     "update usage set period_start = $past where granularity = 'hour' and period_start = $hour",
@@ -183,3 +194,8 @@ class MeteringGround:
         if len(moved) != counted:
             problems.append(f"{len(moved)} files are in done/ instead of {counted}")
         return problems
+
+
+def _suffix(name: str) -> str:
+    """Return the compression's suffix of a name that we gave."""
+    return name.partition(".txt")[2]

@@ -5,6 +5,7 @@ Every amount ends in 00000001, so that a total tells its lines: the sum of a con
 lines of his count. A lost line and a doubled one can be told from each other by that, and from one with another amount.
 """
 
+import gzip
 import re
 import threading
 from collections import Counter
@@ -162,4 +163,4 @@ def _marked(content: bytes) -> bytes:
 def _compressed(content: bytes, suffix: str) -> bytes:
     if suffix == ".gz":
         return gzip.compress(content, 1)
-    return zstandard.compress(content, 1) if suffix else content
+    return bytes(zstandard.compress(content, 1)) if suffix else content

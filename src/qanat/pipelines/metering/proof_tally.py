@@ -8,13 +8,23 @@ from typing import Final
 from qanat.pipelines.metering.kernel.layout import RAW_BYTES_MAX
 from qanat.pipelines.metering.periods import Granularity
 from qanat.pipelines.metering.proof_input import Truth, lines_in
-from qanat.prove.proof import Tally
 from qanat.runtime.registry import FileState, Queries
 
 # Of each kind of difference so many are told one by one.
 _TOLD_MAX: Final = 3
 
 _Letter = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What the comparison came to (see `qanat.prove.proof.Tally`); records are lines."""
+
+    read: int
+    written: int
+    duplicated: int
+    lost: int
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -66,19 +76,27 @@ def _totals(store: Queries, in_files: Mapping[int, int]) -> tuple[Counter[int], 
         found[consumer] += int(row["amount"])
         rows[consumer] += 1
         if row["files"] != in_files.get(consumer, 0):
-            wrong.append(f"consumer {consumer} is in {row['files']} files, not {in_files.get(consumer, 0)}")
-    wrong += [f"consumer {consumer} has {count} rows" for consumer, count in rows.items() if count > 1]
+            wrong.append(
+                f"consumer {consumer} is in {row['files']} files, not {in_files.get(consumer, 0)}"
+            )
+    wrong += [
+        f"consumer {consumer} has {count} rows" for consumer, count in rows.items() if count > 1
+    ]
     return found, _told("totals", wrong)
 
 
 def _usage(store: Queries) -> tuple[Counter[int], list[str]]:
     found: Counter[int] = Counter()
     rows: Counter[tuple[object, ...]] = Counter()
-    for row in store.query("select consumer, period_start, granularity, amount from usage").to_pylist():
+    for row in store.query(
+        "select consumer, period_start, granularity, amount from usage"
+    ).to_pylist():
         found[row["consumer"]] += int(row["amount"])
         rows[row["consumer"], row["period_start"], row["granularity"]] += 1
     wrong = [f"{key} has {count} rows" for key, count in rows.items() if count > 1]
-    wrong += [f"a granularity {word!r}" for word in {str(key[2]) for key in rows} - set(Granularity)]
+    wrong += [
+        f"a granularity {word!r}" for word in {str(key[2]) for key in rows} - set(Granularity)
+    ]
     return found, _told("usage", wrong)
 
 
@@ -101,7 +119,9 @@ def _difference(expected: int, found: int) -> tuple[int, int]:
 
 
 def _letters(store: Queries) -> Counter[_Letter]:
-    rows = store.query("select origin, line, byte_offset, length, raw from dead_letters").to_pylist()
+    rows = store.query(
+        "select origin, line, byte_offset, length, raw from dead_letters"
+    ).to_pylist()
     return Counter(tuple(row.values()) for row in rows)
 
 
@@ -132,7 +152,9 @@ def _files(store: Queries, handed: Mapping[str, Handed]) -> list[str]:
         )
         told = Counter((t.lines_good, len(t.letters), sum(t.sums.values())) for t in file.counted)
         if kept != told:
-            wrong.append(f"the rows of {name} say (good, bad, total) {list(kept)} instead of {list(told)}")
+            wrong.append(
+                f"the rows of {name} say (good, bad, total) {list(kept)} instead of {list(told)}"
+            )
     numbers = sorted(row["number"] for row in rows if row["number"] is not None)
     if numbers != list(range(1, len(numbers) + 1)):
         wrong.append(f"counted files are numbered {numbers}")
@@ -148,4 +170,6 @@ def _leftovers(store: Queries) -> list[str]:
 def _told(what: str, wrong: Sequence[str]) -> list[str]:
     """Name the first few, and say how many there are."""
     more = len(wrong) - _TOLD_MAX
-    return [f"{what}: {text}" for text in wrong[:_TOLD_MAX]] + ([f"{what}: {more} more"] if more > 0 else [])
+    return [f"{what}: {text}" for text in wrong[:_TOLD_MAX]] + (
+        [f"{what}: {more} more"] if more > 0 else []
+    )

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from qanat.pipelines.metering.lines import BadLines, BadReason
 from qanat.pipelines.metering.spans import SpanResult
@@ -76,14 +77,14 @@ def reason_of(line: bytes) -> BadReason:
 def listed(batches: list[BadLines]) -> list[Bad]:
     """Bad lines of the kernel, one by one."""
     return [
-        Bad(line, offset, length, BadReason(reason), raw)
+        Bad(line, offset, length, BadReason(reason), bad.raw[begin:end])
         for bad in batches
-        for line, offset, length, reason, raw in zip(
+        for line, offset, length, reason, (begin, end) in zip(
             bad.lines.tolist(),
             bad.offsets.tolist(),
             bad.lengths.tolist(),
             bad.reasons.tolist(),
-            bad.raw,
+            pairwise(bad.raw_ends.tolist()),
             strict=True,
         )
     ]

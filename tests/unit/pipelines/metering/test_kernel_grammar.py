@@ -15,9 +15,12 @@ from tests.unit.pipelines.metering.reference import (
     sums_of,
 )
 
+# Cut as in real life: small content is one block.
+WHOLE = Cutting()
+
 
 def summed(
-    source: Bytes, cutting: Cutting = Cutting(), threads: int = 1
+    source: Bytes, cutting: Cutting = WHOLE, threads: int = 1
 ) -> tuple[SpanResult, list[BadLines]]:
     """Sum a whole source."""
     batches: list[BadLines] = []
@@ -32,7 +35,7 @@ def summed(
     return result, batches
 
 
-def agree(source: Bytes, cutting: Cutting = Cutting(), threads: int = 1) -> None:
+def agree(source: Bytes, cutting: Cutting = WHOLE, threads: int = 1) -> None:
     """Assert that the kernel and the plain parser agree about everything."""
     expected = parse(source.content)
     result, batches = summed(source, cutting, threads)

@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ def test_spans_of_any_cut_add_up(content: bytes, chunk: int, cuts: list[int], en
     borders = [0, *inner, size]
     sums: Counter[int] = Counter()
     digests = b""
-    for start, stop in zip(borders, borders[1:], strict=False):
+    for start, stop in pairwise(borders):
         batches: list[BadLines] = []
         result = sum_span(
             source,
@@ -131,9 +132,7 @@ def test_sums_beyond_64_bits(threads: int) -> None:
     assert expected == sums_of(result)
     assert 2**70 < sum(expected.values()) == result.total
     table = result.sums.to_arrow()
-    assert expected == {
-        row["consumer"]: int(row["amount"]) for row in table.to_pylist()
-    }
+    assert expected == {row["consumer"]: int(row["amount"]) for row in table.to_pylist()}
     assert "decimal128(38, 0)" == str(table.schema.field("amount").type)
 
 
@@ -276,7 +275,7 @@ def test_callback_ends_all_threads(threads: int) -> None:
 def test_bytes_told_add_up() -> None:
     """on_block tells each byte of the span once."""
     content = b"12 34\n" * 20_000 + b"5 6"
-    told = []
+    told: list[int] = []
     sum_span(
         Bytes(content),
         Span(0, len(content)),

@@ -15,6 +15,7 @@ def compiled(function: Function) -> Function:
     a count. The kernel raises nothing and is called with addresses alone, so that neither of
     numba's wrappers for Python is needed: without them compiling takes 5 s instead of 7 s.
     """
-    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "no_rewrites": True}
-    compile_later: Callable[[Function], Function] = njit(error_model="numpy", **options)
+    compile_later: Callable[[Function], Function] = njit(  # type: ignore[call-overload]  # options
+        error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, no_rewrites=True
+    )
     return compile_later(function)

@@ -38,19 +38,22 @@ RANGE_BITS: Final = 13
 RANGE_INDEX: Final = 14
 CARRIES: Final = 15  # address of consumers whose low word wrapped around, one entry a wrap
 CARRY_COUNT: Final = 16
-BAD_COUNT: Final = 17  # entries in the five BAD_* columns
+BAD_COUNT: Final = 17  # entries in the columns from BAD_LINE to BAD_RAW_END
 BAD_LINE: Final = 18
 BAD_OFFSET: Final = 19
 BAD_LENGTH: Final = 20
 BAD_REASON: Final = 21
-BAD_RAW: Final = 22
-LONG_OPEN: Final = 23  # 1: inside a line that outgrew the buffer; its entry is at BAD_COUNT, not yet counted
-LONG_LENGTH: Final = 24  # its bytes so far
-LONG_LAST: Final = 25  # its last byte so far
-SCRATCH: Final = 26  # address of SCRATCH_BYTES bytes
-THOROUGH: Final = 27  # 1: slots are chosen thoroughly, not quickly
-CROWDED: Final = 28  # 1: the last window searched too many slots
-STATE_FIELDS: Final = 29
+BAD_RAW_END: Final = 22  # 4 bytes each, one more than entries: where in BAD_RAW they end
+BAD_RAW: Final = 23  # the first bytes of all, one after the other
+LONG_OPEN: Final = (
+    24  # 1: inside a line that outgrew the buffer; its entry is at BAD_COUNT, not yet counted
+)
+LONG_LENGTH: Final = 25  # its bytes so far
+LONG_LAST: Final = 26  # its last byte so far
+SCRATCH: Final = 27  # address of SCRATCH_BYTES bytes
+THOROUGH: Final = 28  # 1: slots are chosen thoroughly, not quickly
+CROWDED: Final = 29  # 1: the last window searched too many slots
+STATE_FIELDS: Final = 30
 
 # Fields of the other operations' arguments.
 SOURCE: Final = 0
@@ -73,6 +76,10 @@ WINDOW_BYTES: Final = 4096
 # The shortest good line has four bytes ("1 2" and a line feed).
 WINDOW_GOOD_MAX: Final = WINDOW_BYTES // 4
 
+LINE_FEED: Final = 10
+CARRIAGE_RETURN: Final = 13
+SPACE: Final = 32
+
 DIGITS_MAX: Final = 18
 RAW_BYTES_MAX: Final = 256
 # What may be left over at the end of a buffer and is moved in front of the next one. Larger than a good line and than
@@ -82,6 +89,8 @@ CARRY_BYTES_MAX: Final = 512
 PADDING_BYTES: Final = 128
 
 BAD_CAPACITY: Final = 1024
+# Bytes are copied eight at a time.
+BAD_RAW_BYTES: Final = BAD_CAPACITY * RAW_BYTES_MAX + 8
 CARRY_CAPACITY: Final = 65_536 + WINDOW_GOOD_MAX
 
 # More slots searched in vain for each line than this mean that keys crowd together. A new key takes 8 at most on average in

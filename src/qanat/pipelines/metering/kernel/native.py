@@ -12,10 +12,10 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 import xxhash
 
@@ -23,6 +23,7 @@ from qanat.errors import QanatError
 
 if TYPE_CHECKING:
     from llvmlite.binding import ExecutionEngine, TargetMachine
+    from numba.core.dispatcher import Dispatcher
 
 # Everything that ends up in the machine code, or decides how it is made.
 _FOLDER: Final = Path(__file__).parent
@@ -32,8 +33,10 @@ _SOURCES: Final = (
     "swar.py",
     "table.py",
     "records.py",
+    "faults.py",
     "strict.py",
     "windows.py",
+    "run.py",
     "entry.py",
     "native.py",
     "../lines.py",
@@ -120,9 +123,10 @@ def _compile(machine: "TargetMachine") -> bytes:
 
     from qanat.pipelines.metering.kernel.entry import entry
 
-    entry.compile((int64, int64))
-    (signature,) = entry.signatures
-    module = llvm.parse_assembly(entry.inspect_llvm(signature))
+    dispatcher = cast("Dispatcher[Callable[[int, int], int]]", entry)
+    dispatcher.compile((int64, int64))
+    (signature,) = dispatcher.signatures
+    module = llvm.parse_assembly(dispatcher.inspect_llvm(signature))
     (function,) = (
         function
         for function in module.functions

@@ -12,7 +12,9 @@ _ONE = uint64(1)
 
 
 @compiled
-def merge(left: int, left_count: int, right: int, right_count: int, target: int, wrapped: int) -> tuple[int, int]:
+def merge(
+    left: int, left_count: int, right: int, right_count: int, target: int, wrapped: int
+) -> tuple[int, int]:
     """Merge two sorted runs of records, adding those of one consumer.
 
     Returns the number of records at `target`, and of consumers at `wrapped` whose low word wrapped

@@ -22,7 +22,7 @@ _LOAD_MAX: Final = 0.75
 Words = npt.NDArray[np.uint64]
 
 
-class KeysFull(Exception):  # noqa: N818 - no error: the caller plans anew
+class KeysFull(Exception):
     """There are more distinct consumers than the table may hold."""
 
 
@@ -57,7 +57,7 @@ class Summing:
         self._on_bad: Callable[[BadLines], None] = _ignore
         self._bits_max = _bits_for(keys_max)
         self._buffer = np.zeros(_FRONT_BYTES + chunk_bytes + layout.PADDING_BYTES, np.uint8)
-        self.room = memoryview(self._buffer)[_FRONT_BYTES : _FRONT_BYTES + chunk_bytes]
+        self.room = self._buffer[_FRONT_BYTES : _FRONT_BYTES + chunk_bytes].data
         self._rest = 0
         self._fed_bytes = 0
         self._scratch = np.zeros(layout.SCRATCH_BYTES, np.uint8)
@@ -218,30 +218,34 @@ class _BadColumns:
     """Where the kernel writes bad lines."""
 
     def __init__(self) -> None:
-        capacity = layout.BAD_CAPACITY
-        self._lines = np.zeros(capacity, np.int64)
-        self._offsets = np.zeros(capacity, np.int64)
-        self._lengths = np.zeros(capacity, np.int64)
-        self._reasons = np.zeros(capacity, np.uint8)
-        self._raw = np.zeros((capacity, layout.RAW_BYTES_MAX), np.uint8)
+        self._lines = np.zeros(layout.BAD_CAPACITY, np.int64)
+        self._offsets = np.zeros(layout.BAD_CAPACITY, np.int64)
+        self._lengths = np.zeros(layout.BAD_CAPACITY, np.int64)
+        self._reasons = np.zeros(layout.BAD_CAPACITY, np.uint8)
+        self._raw_ends = np.zeros(layout.BAD_CAPACITY + 1, np.int32)
+        self._raw = np.zeros(layout.BAD_RAW_BYTES, np.uint8)
 
     def addresses(self) -> list[int]:
         """In the order of the fields from BAD_LINE on."""
-        columns = (self._lines, self._offsets, self._lengths, self._reasons, self._raw)
+        columns = (
+            self._lines,
+            self._offsets,
+            self._lengths,
+            self._reasons,
+            self._raw_ends,
+            self._raw,
+        )
         return [column.ctypes.data for column in columns]
 
     def take(self, count: int) -> BadLines:
         """Copy the first `count` entries."""
-        lengths = self._lengths[:count].copy()
         return BadLines(
             lines=self._lines[:count].copy(),
             offsets=self._offsets[:count].copy(),
-            lengths=lengths,
+            lengths=self._lengths[:count].copy(),
             reasons=self._reasons[:count].copy(),
-            raw=tuple(
-                raw[:length].tobytes()
-                for raw, length in zip(self._raw[:count], lengths.tolist(), strict=True)
-            ),
+            raw_ends=self._raw_ends[: count + 1].copy(),
+            raw=self._raw[: self._raw_ends[count]].tobytes(),
         )
 
 

@@ -1,0 +1,260 @@
+"""Guarantees, tables, metrics, events, failpoints and HTTP endpoints, as the code declares them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from _docs_commands import table
+from qanat.clock import SystemClock
+from qanat.errors import Refused
+from qanat.failpoints import POINTS
+from qanat.interfaces import Capabilities
+from qanat.pipeline import Input, Order, Pipeline, Stage, Write
+from qanat.pipelines.metering import PIPELINE
+from qanat.runtime.plan import plan
+from qanat.serve.app import create_app
+from qanat.serve.metrics import STORED
+from qanat.session import open_session
+from qanat.settings import CommonSettings
+from qanat.stores.duckdb_arrow import SQL_TYPES
+from qanat.stores.postgres_types import TYPES
+from qanat.tables import (
+    Add,
+    Append,
+    Column,
+    ColumnType,
+    InsertNew,
+    Latest,
+    Replace,
+    Table,
+    Upsert,
+    WriteMode,
+    arrow_schema,
+)
+from qanat.telemetry import EVENTS, METRICS
+
+NUMBERS = Table(
+    "numbers",
+    (Column("key", ColumnType.INT64), Column("value", ColumnType.INT64)),
+    key=("key",),
+)
+
+INPUTS: Mapping[str, Input] = {
+    "positions (a stream)": Input("stream", "input", Order.ORDERED),
+    "positions, but its last record comes again": Input(
+        "stream", "input", Order.ORDERED, repeats=True
+    ),
+    "the same, and a column that identifies a record": Input(
+        "stream", "input", Order.ORDERED, repeats=True, deduplicate_by="key"
+    ),
+    "ids in any order (files, items of work)": Input("folder", "input", Order.ITEMS),
+    "neither": Input("socket", "input", Order.NONE),
+}
+"""What an input can promise, in the words of the table."""
+
+MODES: Mapping[str, Sequence[WriteMode]] = {
+    "`add`, `append`": (Add(("key",), ("value",)), Append()),
+    "`upsert`, `insert_new`, `latest`, `replace`": (
+        Upsert(("key",)),
+        InsertNew(("key",)),
+        Latest(("key",), "value"),
+        Replace({"key": 1}),
+    ),
+}
+"""The write modes, those together that are judged alike."""
+
+OUTPUTS: Mapping[str, Capabilities] = {
+    "with transactions": Capabilities(transactional=True, shared=False),
+    "without": Capabilities(transactional=False, shared=True),
+}
+
+
+def guarantees() -> str:
+    """One row per kind of input, one column per kind of write and output."""
+    heads = [f"{mode} into a store {output}" for output in OUTPUTS for mode in MODES]
+    rows = [
+        [name, *(_verdict(source, modes, output)[0] for output in OUTPUTS.values() for modes in MODES.values())]
+        for name, source in INPUTS.items()
+    ]
+    return table(["the input has", *heads], rows)
+
+
+def reasons() -> str:
+    """Every verdict once, with its reason in the plan's own words."""
+    rows = {
+        _verdict(source, modes, output): None
+        for source in INPUTS.values()
+        for modes in MODES.values()
+        for output in OUTPUTS.values()
+    }
+    return table(("verdict", "because"), sorted(rows))
+
+
+def _verdict(source: Input, modes: Sequence[WriteMode], output: Capabilities) -> tuple[str, str]:
+    verdicts = {_judged(source, mode, output) for mode in modes}
+    if len(verdicts) != 1:
+        raise ValueError(f"{source} and {modes} aren't judged alike: {verdicts}")
+    return verdicts.pop()
+
+
+def _judged(source: Input, mode: WriteMode, output: Capabilities) -> tuple[str, str]:
+    stage = Stage("stage", source, "module:transform", (Write(NUMBERS, mode),))
+    try:
+        (edge,) = plan(Pipeline("numbers", "Numbers", (stage,)), output)
+    except Refused as refused:
+        return "**refused**", refused.reasons[0].partition(": ")[2]
+    return str(edge.guarantee), edge.because
+
+
+def columns() -> str:
+    """Every table of `metering`, column by column."""
+    return "\n\n".join(_table(declared) for declared in PIPELINE.tables)
+
+
+def _table(declared: Table) -> str:
+    rows = [
+        (f"`{column.name}`", str(column.type), "yes" if column.nullable else "", column.about)
+        for column in declared.columns
+    ]
+    key = f" Key: {', '.join(f'`{name}`' for name in declared.key)}." if declared.key else ""
+    about = declared.about[:1].upper() + declared.about[1:]
+    listed = table(("column", "type", "may be null", "meaning"), rows)
+    return f"### `{declared.name}`\n\n{about}.{key}\n\n{listed}"
+
+
+def types() -> str:
+    """What each declared type is in Arrow and in the stores."""
+    shape = Table("types", tuple(Column(str(kind), kind) for kind in ColumnType))
+    schema = arrow_schema(shape)
+    rows = [
+        (f"`{kind}`", f"`{schema.field(str(kind)).type}`", f"`{SQL_TYPES[kind]}`", f"`{TYPES[kind]}`")
+        for kind in ColumnType
+    ]
+    return table(("declared", "Arrow", "DuckDB", "PostgreSQL"), rows)
+
+
+def metrics() -> str:
+    """What a run counts."""
+    rows = [
+        (f"`{name}`", metric.kind, ", ".join(f"`{label}`" for label in metric.labels), metric.about)
+        for name, metric in METRICS.items()
+    ]
+    return table(("metric", "kind", "labels", "meaning"), rows)
+
+
+def stored() -> str:
+    """What the store tells when it is asked."""
+    rows = [
+        (f"`{name}`", "gauge", ", ".join(f"`{each}`" for each in ("pipeline", label) if each), about)
+        for name, (about, _, label) in STORED.items()
+    ]
+    return table(("metric", "kind", "labels", "meaning"), rows)
+
+
+def events() -> str:
+    """What is logged."""
+    return table(("event", "meaning"), [(f"`{name}`", about) for name, about in EVENTS.items()])
+
+
+def failpoints() -> str:
+    """Where a fault can be injected."""
+    return table(("failpoint", "when"), [(f"`{name}`", about) for name, about in POINTS.items()])
+
+
+def http() -> str:
+    """Every endpoint, from the description that the service itself gives."""
+    settings = CommonSettings(store="memory:")
+    with open_session(PIPELINE, settings, SystemClock()) as session:
+        described = create_app(PIPELINE, session).openapi()
+    endpoints = [
+        _endpoint(method, path, operation)
+        for path, methods in described["paths"].items()
+        for method, operation in methods.items()
+    ]
+    schemas = described["components"]["schemas"].items()
+    shapes = [_shape(name, schema) for name, schema in schemas if name not in _FOREIGN]
+    return "\n\n".join([*endpoints, "## Shapes", *shapes])
+
+
+# Shapes of the frameworks, which differ between their versions.
+_FOREIGN = frozenset({"HTTPValidationError", "JsonValue", "ValidationError"})
+
+
+def _endpoint(method: str, path: str, operation: Mapping[str, Any]) -> str:
+    lines = [f"## `{method.upper()} {path}`", operation["description"]]
+    parameters = [
+        (
+            f"`{each['name']}`",
+            each["in"],
+            "required" if each["required"] else f"`{_told(each['schema'].get('default'))}`",
+            _range(each["schema"], each.get("description", "")),
+        )
+        for each in operation.get("parameters", [])
+    ]
+    if parameters:
+        lines.append(table(("parameter", "in", "default", "meaning"), parameters))
+    if body := operation.get("requestBody"):
+        lines.append(f"Body: {_named(body['content']['application/json']['schema'])}.")
+    answers = operation["responses"]["200"].get("content", {"a stream": {}})
+    (kind, content), *_ = answers.items()
+    answer = _named(content["schema"]) if kind == "application/json" else kind
+    lines.append(f"Answers {answer}.")
+    return "\n\n".join(lines)
+
+
+def _shape(name: str, schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return f"### `{name}`\n\nOne of {', '.join(f'`{word}`' for word in schema['enum'])}."
+    rows = [
+        (f"`{field}`", _named(each), each.get("description", ""))
+        for field, each in schema["properties"].items()
+    ]
+    about = schema.get("description", "").partition("\n")[0]
+    return f"### `{name}`\n\n{about}\n\n{table(('field', 'type', 'meaning'), rows)}"
+
+
+def _named(schema: Mapping[str, Any]) -> str:
+    """A type in words."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return "any value" if name in _FOREIGN else f"[`{name}`](#{name.lower()})"
+    if "anyOf" in schema:
+        return " or ".join(map(_named, schema["anyOf"]))
+    kind = schema.get("type", "any value")
+    if kind == "array":
+        return f"list of {_named(schema['items'])}"
+    if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
+        return f"object of {_named(schema['additionalProperties'])}"
+    return str(schema.get("format", kind))
+
+
+def _range(schema: Mapping[str, Any], about: str) -> str:
+    """What is allowed, behind the meaning."""
+    kinds = [each for each in schema.get("anyOf", [schema]) if each.get("type") != "null"]
+    limits = [told for each in kinds for told in _limits(each)]
+    words = [_named(each) for each in kinds]
+    return " ".join(filter(None, [about, f"({', '.join([*words, *limits])})"]))
+
+
+def _limits(schema: Mapping[str, Any]) -> Iterator[str]:
+    for key, word in (("minimum", "from"), ("maximum", "to"), ("exclusiveMaximum", "below")):
+        if key in schema:
+            yield f"{word} {schema[key]}"
+
+
+def _told(default: object) -> str:
+    if default is None:
+        return "null"
+    return str(default).lower() if isinstance(default, bool) else str(default) or '""'
+
+
+PARTS = {
+    "guarantees": guarantees,
+    "reasons": reasons,
+    "tables": columns,
+    "types": types,
+    "metrics": metrics,
+    "stored-metrics": stored,
+    "events": events,
+    "failpoints": failpoints,
+    "http": http,
+}

@@ -1,0 +1,83 @@
+"""Reading with a user's SQL: one statement that only reads, bound parameters, no files."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import duckdb
+import pyarrow as pa
+
+from qanat.interfaces import Scalar
+from qanat.stores.duckdb_arrow import normal_schema, normalised
+from qanat.stores.duckdb_database import Database
+from qanat.stores.duckdb_errors import refused, translated
+
+READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+WRITING = (
+    duckdb.StatementType.INSERT,
+    duckdb.StatementType.UPDATE,
+    duckdb.StatementType.DELETE,
+    duckdb.StatementType.MERGE_INTO,
+)
+
+# Rows in a batch of a stream.
+BATCH_ROWS = 65_536
+
+
+class DuckdbReader:
+    """One moment of a store, for one thread.
+
+    It gives one stream at a time: read it to its end, or close it, before the next query. A statement that fails while it runs
+    (not one that isn't valid) ends the moment: open another snapshot.
+    """
+
+    def __init__(self, database: Database, connection: duckdb.DuckDBPyConnection) -> None:
+        self._database = database
+        self._connection = connection
+
+    def query(self, sql: str, parameters: Mapping[str, Scalar] | None = None) -> pa.Table:
+        with self._database.errors(sql):
+            return query(self._connection, sql, parameters)
+
+    def stream(
+        self, sql: str, parameters: Mapping[str, Scalar] | None = None
+    ) -> pa.RecordBatchReader:
+        with self._database.errors(sql):
+            statement = only_statement(self._connection, sql, READING)
+            relation = self._connection.sql(statement, params=dict(parameters or {}))
+            reader = relation.to_arrow_reader(BATCH_ROWS)
+            schema = normal_schema(reader.schema)
+            return pa.RecordBatchReader.from_batches(schema, _batches(reader.cast(schema), sql))
+
+
+def query(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Scalar] | None
+) -> pa.Table:
+    """Run one statement that only reads."""
+    statement = only_statement(connection, sql, READING)
+    return normalised(connection.sql(statement, params=dict(parameters or {})).to_arrow_table())
+
+
+def _batches(reader: pa.RecordBatchReader, sql: str) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from reader
+    except OSError as error:  # as which Arrow passes on what DuckDB says in the middle of a stream
+        raise refused(sql, str(error)) from error
+
+
+def only_statement(
+    connection: duckdb.DuckDBPyConnection, sql: str, kinds: Iterable[duckdb.StatementType]
+) -> duckdb.Statement:
+    """Return the one statement in `sql`.
+
+    Raises:
+        ConfigError: There are several or none, or it is of another kind.
+    """
+    try:
+        statements = connection.extract_statements(sql)
+    except duckdb.Error as error:
+        raise translated(error, sql) from error
+    if len(statements) != 1:
+        raise refused(sql, f"It has to be one statement; there are {len(statements)}.")
+    if statements[0].type not in kinds:
+        allowed = " or ".join(kind.name.lower() for kind in kinds)
+        raise refused(sql, f"Only {allowed} is possible here.")
+    return statements[0]
