@@ -57,7 +57,7 @@ def postgres_server() -> Iterator[str]:
     from qanat.stores.postgres_local import start_server
 
     try:
-        server = start_server(_postgres_folder())
+        server = start_server(_postgres_folder(), {"fsync": "off"})
     except (QanatError, OSError) as error:
         if _services_required():
             raise

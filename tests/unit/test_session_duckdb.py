@@ -41,12 +41,9 @@ def rows_of(session: Session) -> int:
     return rows
 
 
-@pytest.fixture(params=["duckdb:", "duckdb:elsewhere"])
-def settings(request: pytest.FixtureRequest, tmp_path: Path) -> CommonSettings:
-    """In the data folder, or in a file that the URL names."""
-    if request.param == "duckdb:":
-        return settings_of(tmp_path, "duckdb:")
-    return settings_of(tmp_path, f"duckdb:{tmp_path / 'elsewhere.duckdb'}")
+@pytest.fixture
+def settings(tmp_path: Path) -> CommonSettings:
+    return settings_of(tmp_path, "duckdb:")
 
 
 @pytest.fixture

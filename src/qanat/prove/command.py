@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -70,6 +71,8 @@ def prove_command(name: str, make: MakeProof, launcher: Sequence[str] = ()) -> c
     """
 
     def run(settings: ProveSettings, as_json: bool) -> int:
+        # As Ctrl-C does: everything that was started is ended, and what was made is removed.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         tell = (lambda _: None) if as_json else _tell
         ledger = prove(make, settings, launcher, tell)
         if as_json:

@@ -12,6 +12,8 @@ from urllib.parse import quote
 from qanat.prove.proxy_messages import Messages, is_commit, is_committed
 
 _RECEIVE_BYTES = 1 << 16
+# How often the listening thread looks whether it should end: closing a socket doesn't wake whoever waits for it.
+_ACCEPT_WAIT_S = 0.1
 
 
 class Cut(Enum):
@@ -33,6 +35,8 @@ class Proxy:
     def __init__(self, url: str) -> None:
         self._target = _Target(url)
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(_ACCEPT_WAIT_S)
+        self._closing = threading.Event()
         self.url = self._target.url(self._listener.getsockname()[1])
         self.cuts = 0
         self._armed: Cut | None = None
@@ -53,9 +57,10 @@ class Proxy:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._closing.set()
+        self._thread.join()
         self._listener.close()
         self.cut_all()
-        self._thread.join()
 
     def arm(self, cut: Cut, *, times: int, every: int) -> None:
         """Meet every `every`th COMMIT from now on, `times` times."""
@@ -90,11 +95,12 @@ class Proxy:
             self._connections.discard(connection)
 
     def _accept(self) -> None:
-        while True:
+        while not self._closing.is_set():
             try:
                 client, _ = self._listener.accept()
-            except OSError:  # the listener was closed
-                return
+            except TimeoutError:
+                continue
+            client.settimeout(None)
             try:
                 server = self._target.connect()
             except OSError:  # the server is down: so is what we offer

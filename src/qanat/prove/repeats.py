@@ -19,7 +19,7 @@ def repeat_scenarios(*, hits: int) -> Iterator[Scenario]:
 
 def deliver_twice(bout: Bout, *, killed: bool = False) -> None:
     """Hand items over again after they were counted; kill the run that meets them, if asked."""
-    bout.ground.deliver(max(2, bout.wanted))
+    bout.ground.deliver(4)
     bout.drain()
     while bout.faults < bout.wanted:
         bout.faults += bout.ground.repeat()

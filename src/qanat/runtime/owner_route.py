@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -67,8 +67,7 @@ class OwnerRoute:
 
             def look() -> "pa.RecordBatchReader":
                 with ExitStack() as opening:
-                    opening.enter_context(self._readers.reading())
-                    store = opening.enter_context(closing(self.open_to_read()))
+                    store = opening.enter_context(self._readers.reading(self.open_to_read))
                     reader = opening.enter_context(store.snapshot()).stream(sql, parameters)
                     held.push(opening.pop_all())
                     return reader
@@ -143,16 +142,24 @@ class _Readers:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._count = 0
+        self._store: Store | None = None
 
     @contextmanager
-    def reading(self) -> Iterator[None]:
+    def reading(self, open_to_read: Callable[[], Store]) -> Iterator[Store]:
+        """Give the store that all who read now share; the first opens it, the last closes it."""
         with self._changed:
+            if self._store is None:
+                self._store = open_to_read()
             self._count += 1
+            store = self._store
         try:
-            yield
+            yield store
         finally:
             with self._changed:
                 self._count -= 1
+                if not self._count:
+                    self._store = None
+                    store.close()
                 self._changed.notify_all()
 
     @contextmanager

@@ -68,10 +68,10 @@ class Meta:
     @classmethod
     def read(cls, connection: duckdb.DuckDBPyConnection) -> "Meta":
         """Read it; version 0 and no identity where there is nothing yet."""
-        find = "select 1 from duckdb_tables() where table_name = 'qanat_meta' and not temporary"
-        if not connection.execute(find).fetchall():
+        try:
+            found = dict(connection.execute("select key, value from qanat_meta").fetchall())
+        except duckdb.CatalogException:
             return cls(None, 0)
-        found = dict(connection.execute("select key, value from qanat_meta").fetchall())
         return cls(found.get("identity"), int(found.get("schema_version", 0)))
 
 

@@ -20,7 +20,7 @@ from qanat.stores.duckdb_slices import Side
 from qanat.stores.duckdb_writing import Writing, insert
 from qanat.tables import Add, Append, Table, WriteMode
 
-# Only the commit whose reply was lost a moment ago is ever asked for. Pruned when there are twice as many.
+# Only the commit whose reply was lost a moment ago is ever asked for. Every so many commits the older ones go.
 COMMITS_KEPT = 1000
 
 _MOVE = """
@@ -46,7 +46,7 @@ _WITHDRAW = "delete from qanat_ledger where id in (select unnest($ids)) returnin
 _COMMITTED = """
     insert into qanat_commits
     select coalesce(max(number), 0) + 1, $stage, $id from qanat_commits
-    returning number, (select count(*) from qanat_commits) as count
+    returning number
 """
 _FORGET = "delete from qanat_commits where number <= $number"
 
@@ -160,9 +160,9 @@ class DuckdbTransaction:
             raise Fatal("this transaction is over; begin another one")
         self._over = True
         names = {"stage": self._stage, "id": str(self._commit_id)}
-        made = self._writing.fetch(_COMMITTED, names).to_pylist()[0]
-        if made["count"] >= 2 * COMMITS_KEPT:
-            self._writing.run(_FORGET, {"number": made["number"] - COMMITS_KEPT})
+        number = self._writing.run(_COMMITTED, names)
+        if number % COMMITS_KEPT == 0:
+            self._writing.run(_FORGET, {"number": number - COMMITS_KEPT})
         try:
             with self._database.errors():
                 self._connection.execute("commit")

@@ -11,6 +11,7 @@ from qanat.tables import Add, Append, InsertNew, Latest, Replace, Table, Upsert,
 from qanat.testing.laws_store import (
     EVENTS,
     FILES,
+    LINKS,
     PAGES,
     STAGE,
     TOTALS,
@@ -137,12 +138,12 @@ class PlainModeLaws(StoreLawsBase):
         committed(store, lambda tx: tx.write(TOTALS, given, Upsert(KEY)))
         assert [(1, 2, 2, None)] == contents(store, TOTALS)
 
-    def test_upsert_a_key_alone(self, store: Store) -> None:
+    @pytest.mark.parametrize("mode", [Upsert(LINKS.key), InsertNew(LINKS.key)])
+    def test_a_key_alone(self, store: Store, mode: WriteMode) -> None:
         """A table may consist of its key."""
-        key = FILES.names
-        for _ in range(2):
-            write(store, FILES, Upsert(key), (1, "a", b"1"))
-        assert [(1, "a", b"1")] == contents(store, FILES)
+        write(store, LINKS, mode, (1, "a"), (1, "b"), (1, "a"))
+        write(store, LINKS, mode, (1, "a"), (2, "a"))
+        assert [(1, "a"), (1, "b"), (2, "a")] == contents(store, LINKS)
 
 
 class ConstantLaws(StoreLawsBase):

@@ -79,6 +79,11 @@ FILES = Table(
     key=("id",),
     unique=(("name", "sketch"),),
 )
+LINKS = Table(
+    "law_links",
+    (Column("page", ColumnType.INT64), Column("target", ColumnType.TEXT)),
+    key=("page", "target"),
+)
 KINDS = Table(
     "law_kinds",
     (
@@ -86,7 +91,7 @@ KINDS = Table(
         *(Column(f"a_{kind.value}", kind, nullable=True) for kind in ColumnType),
     ),
 )
-TABLES = (EVENTS, TOTALS, LARGE_TOTALS, USAGE, PAGES, FILES, KINDS)
+TABLES = (EVENTS, TOTALS, LARGE_TOTALS, USAGE, PAGES, FILES, LINKS, KINDS)
 
 SHAPE = Table(
     "law_part", (Column("consumer", ColumnType.INT64), Column("amount", ColumnType.INT128))
