@@ -43,23 +43,25 @@ PIPELINE = "metering"
 # How the hand-written scripts' table may be made: as by default, and with the free space that Qanat leaves.
 FILLINGS = {"plain": 100, "tuned": 85}
 
-SCRIPTS: dict[str, tuple[str, ...]] = {
-    "on conflict": (
-        "insert into totals select consumer, amount from given order by consumer"
-        " on conflict (consumer) do update set amount = totals.amount + excluded.amount",
-    ),
-    "update, insert": (
-        "set local enable_hashjoin = off; set local enable_mergejoin = off",
-        "update totals t set amount = t.amount + g.amount from given g where t.consumer = g.consumer",
-        "insert into totals select consumer, amount from given g"
-        " where not exists (select from totals t where t.consumer = g.consumer)",
-    ),
-    "merge": (
-        "set local enable_hashjoin = off; set local enable_mergejoin = off",
-        "merge into totals t using given g on t.consumer = g.consumer"
-        " when matched then update set amount = t.amount + g.amount"
-        " when not matched then insert values (g.consumer, g.amount)",
-    ),
+SCRIPTS: dict[str, str] = {
+    "on conflict": """
+        insert into totals select consumer, amount from given order by consumer
+        on conflict (consumer) do update set amount = totals.amount + excluded.amount;
+    """,
+    "update, insert": """
+        set local enable_hashjoin = off;
+        set local enable_mergejoin = off;
+        update totals t set amount = t.amount + g.amount from given g where t.consumer = g.consumer;
+        insert into totals select consumer, amount from given g
+        where not exists (select from totals t where t.consumer = g.consumer);
+    """,
+    "merge": """
+        set local enable_hashjoin = off;
+        set local enable_mergejoin = off;
+        merge into totals t using given g on t.consumer = g.consumer
+        when matched then update set amount = t.amount + g.amount
+        when not matched then insert values (g.consumer, g.amount);
+    """,
 }
 
 
@@ -111,7 +113,10 @@ def main() -> None:
     parser.add_argument("--order", choices=("sorted", "random"), default="sorted")
     parser.add_argument("--new", type=float, default=0.0, help="share of consumers that are new")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=given.folder) as folder, start_server(Path(folder)) as made:
+    with (
+        tempfile.TemporaryDirectory(dir=given.folder) as folder,
+        start_server(Path(folder)) as made,
+    ):
         server = Server(made.url)
         measure(server, given, Path(folder))
 
@@ -204,7 +209,10 @@ def _copy(connection: Connection, target: str, columns: list[Numbers]) -> None:
 
 def _copy_binary(connection: Connection, table: str, columns: list[Numbers]) -> None:
     encoded = binary([column.astype(">i8") for column in columns], len(columns[0]))
-    with connection.cursor() as cursor, cursor.copy(f"copy {table} from stdin with {encoded.options}".encode()) as stream:
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"copy {table} from stdin with {encoded.options}".encode()) as stream,
+    ):
         for block in encoded.blocks:
             stream.write(block)
 
@@ -234,14 +242,15 @@ def _add(store: PostgresStore, sums: Sums, rows: pa.Table | None = None) -> None
         transaction.commit()
 
 
-def _run_script(server: Server, template: str, statements: tuple[str, ...], sums: Sums) -> float:
+def _run_script(server: Server, template: str, statements: str, sums: Sums) -> float:
     with psycopg.connect(server.copy(template)) as connection:
         started = time.perf_counter()
         connection.execute("set local work_mem = '256MB'")
-        connection.execute("create temporary table given (consumer bigint, amount bigint) on commit drop")
+        connection.execute(
+            "create temporary table given (consumer bigint, amount bigint) on commit drop"
+        )
         _copy_binary(connection, "given", [sums.consumer, sums.amount])
-        for statement in statements:
-            connection.execute(statement.encode())
+        connection.execute(statements.encode())
         connection.commit()
         return time.perf_counter() - started
 

@@ -1,6 +1,9 @@
 """Guarantees, tables, metrics, events, failpoints and HTTP endpoints, as the code declares them."""
 
+import re
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from _docs_commands import table
@@ -10,6 +13,7 @@ from qanat.failpoints import POINTS
 from qanat.interfaces import Capabilities
 from qanat.pipeline import Input, Order, Pipeline, Stage, Write
 from qanat.pipelines.metering import PIPELINE
+from qanat.pipelines.metering.lines import BadReason
 from qanat.runtime.plan import plan
 from qanat.serve.app import create_app
 from qanat.serve.metrics import STORED
@@ -31,6 +35,9 @@ from qanat.tables import (
     arrow_schema,
 )
 from qanat.telemetry import EVENTS, METRICS
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+PACKAGE = CHECKOUT / "src" / "qanat"
 
 NUMBERS = Table(
     "numbers",
@@ -160,6 +167,27 @@ def failpoints() -> str:
     return table(("failpoint", "when"), [(f"`{name}`", about) for name, about in POINTS.items()])
 
 
+def bad_lines() -> str:
+    """Why a line of `metering` is malformed."""
+    return "\n".join(f"* {reason.text}" for reason in BadReason)
+
+
+def layers() -> str:
+    """The direction of imports, as it is checked."""
+    declared = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = declared["tool"]["importlinter"]["contracts"]
+    (contract,) = [each for each in contracts if each["type"] == "layers"]
+    lines = [_layer(line) for line in contract["layers"]]
+    return "```text\n" + "\n".join(filter(None, lines)) + "\n```"
+
+
+def _layer(line: str) -> str:
+    """One layer without what isn't there yet (it is in parentheses in the contract)."""
+    names = [(name.strip("()"), name) for name in re.split(r" [:|] ", line)]
+    there = [name for name, _ in names if any((PACKAGE / end).exists() for end in (name, f"{name}.py"))]
+    return (" and " if ":" in line else ", ").join(there)
+
+
 def http() -> str:
     """Every endpoint, from the description that the service itself gives."""
     settings = CommonSettings(store="memory:")
@@ -256,5 +284,7 @@ PARTS = {
     "stored-metrics": stored,
     "events": events,
     "failpoints": failpoints,
+    "bad-lines": bad_lines,
+    "layers": layers,
     "http": http,
 }

@@ -23,6 +23,9 @@ for _name in [name for name in os.environ if name.startswith("QANAT_")]:
 
 os.environ.setdefault(_RUN, str(os.getpid()))
 
+# Failed laws show their values, whichever test module imports them first.
+pytest.register_assert_rewrite("qanat.testing")
+
 # No deadline: the machines that run the tests share their disks. In CI the examples are the same
 # each time.
 settings.register_profile("laptop", deadline=None)
@@ -37,7 +40,7 @@ def pytest_report_header() -> str:
     return f"services: PostgreSQL {origin}; a missing one {missing} its tests"
 
 
-def pytest_sessionfinish() -> None:
+def pytest_unconfigure() -> None:
     """Remove the local server's folder: in the process that began the run, which is the last to
     end.
     """
@@ -57,7 +60,7 @@ def postgres_server() -> Iterator[str]:
     from qanat.stores.postgres_local import start_server
 
     try:
-        server = start_server(_postgres_folder(), {"fsync": "off"})
+        server = start_server(_postgres_folder())
     except (QanatError, OSError) as error:
         if _services_required():
             raise

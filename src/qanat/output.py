@@ -6,7 +6,6 @@ Values are written exactly: whole numbers of any size and decimals as JSON numbe
 """
 
 import base64
-import csv
 import itertools
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +24,8 @@ MEASURED_ROWS = 1_000
 # A wide value would push everything else off the screen.
 WIDTH_MAX = 60
 
+_NOTHING = '""'
+_TO_QUOTE = frozenset(',"\r\n')
 _PLAIN = str.maketrans({"─": "-", "▶": ">", "┬": "+", "├": "+", "└": "+"})
 
 _JSON = msgspec.json.Encoder(decimal_format="number")
@@ -144,9 +145,27 @@ def _write_table(names: Sequence[str], rows: Iterable[Row], stream: TextIO) -> N
 
 
 def _write_csv(names: Sequence[str], rows: Iterable[Row], stream: TextIO) -> None:
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([text_of(value) for value in row] for row in rows)
+    # By hand: csv.writer leaves a lone CR unquoted, which every reader takes for the end of a row.
+    stream.write(_csv_line(names))
+    for row in rows:
+        stream.write(_csv_line(row))
+
+
+def _csv_line(values: Iterable[object]) -> str:
+    """Write a row: null as nothing, an empty text as `""`; a row of one null as `""` too, for a
+    reader skips an empty line.
+    """
+    line = ",".join("" if value is None else _csv_cell(text_of(value)) for value in values)
+    return f"{line or _NOTHING}\n"
+
+
+def _csv_cell(text: str) -> str:
+    if not text:
+        return _NOTHING
+    if _TO_QUOTE.isdisjoint(text):
+        return text
+    doubled = text.replace('"', '""')
+    return f'"{doubled}"'
 
 
 def _write_json(names: Sequence[str], rows: Iterable[Row], stream: TextIO) -> None:

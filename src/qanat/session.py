@@ -270,15 +270,19 @@ def _place(pipeline: Pipeline, settings: CommonSettings) -> Path:
 
 
 def _open_to_read(pipeline: Pipeline, settings: CommonSettings, clock: Clock) -> Store:
-    database = _database(pipeline, settings)
-    if database is not None and not database.exists():
-        raise NothingYet(pipeline.name, settings)
+    _check_there(pipeline, settings)
     try:
         return open_store(pipeline.name, settings, clock, read_only=True)
     except ConfigError as error:
-        if database is None and error.setting == "the store":  # the server has no such pipeline
-            raise NothingYet(pipeline.name, settings) from error
+        if error.setting == "the store" and _database(pipeline, settings) is None:
+            raise NothingYet(pipeline.name, settings) from error  # the server has no such pipeline
         raise
+
+
+def _check_there(pipeline: Pipeline, settings: CommonSettings) -> None:
+    database = _database(pipeline, settings)
+    if database is not None and not database.exists():
+        raise NothingYet(pipeline.name, settings)
 
 
 def _database(pipeline: Pipeline, settings: CommonSettings) -> Path | None:
@@ -296,8 +300,7 @@ def _open_to_write(
     clock: Clock,
     operations: Mapping[str, Operation],
 ) -> Iterator[Store]:
-    # To look first: it fails where nothing was counted yet, and creates nothing.
-    _open_to_read(pipeline, settings, clock).close()
+    _check_there(pipeline, settings)
     with closing(open_store(pipeline.name, settings, clock)) as store:
         store.migrate(pipeline.tables)
         with owning(store, pipeline, settings, clock, operations):

@@ -103,3 +103,9 @@ def test_a_drawing_fits_the_terminal(encoding: str, drawn: str) -> None:
     """Where there are no lines and arrows, plain signs do."""
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     assert drawn == drawable("a ─▶ b", stream)
+
+
+def test_null_and_empty_differ_in_csv() -> None:
+    """Null is nothing, an empty text is quoted; no row is an empty line, which readers skip."""
+    assert printed(["a", "b"], [(None, ""), ("", None)], Form.CSV) == 'a,b\n,""\n"",\n'
+    assert printed(["a"], [(None,), ("",)], Form.CSV) == 'a\n""\n""\n'

@@ -38,8 +38,8 @@ FIELDS = (
 exactly.
 """
 
-# A table is read by people: what tells a record apart, in a line's width.
-_TABLE = ("file", "line", "offset", "reason", "length", "raw", "state")
+# A table is read by people: what tells a record apart and replays it, in a line's width.
+_TABLE = ("id", "file", "line", "offset", "reason", "length", "raw", "state")
 
 
 def dead_letters(

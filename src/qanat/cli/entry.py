@@ -28,8 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command `qanat` with `arguments` (those of this process) and return its exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            # A terminal that lacks a character shows its code; nothing fails because of it.
-            stream.reconfigure(errors="backslashreplace")
+            _prepare(stream)
     try:
         code = _root().main(
             sys.argv[1:] if arguments is None else list(arguments),
@@ -53,6 +52,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _told(str(error), "", QanatError.exit_code)
     return code if isinstance(code, int) else 0
+
+
+def _prepare(stream: TextIOWrapper) -> None:
+    """Data that is piped or written to a file is the same bytes on every system: UTF-8, and LF. A
+    terminal that lacks a character shows its code; nothing fails because of it.
+    """
+    stream.reconfigure(errors="backslashreplace", newline="\n")
+    if not stream.isatty() and "PYTHONIOENCODING" not in os.environ:
+        stream.reconfigure(encoding="utf-8")
 
 
 def _root() -> click.Group:

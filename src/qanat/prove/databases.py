@@ -70,7 +70,8 @@ class Served:
         self._url = url
         self.described = described
         self.cut_refusal = self._refusal()
-        self._names = (f"qanat_prove_{uuid4().hex[:8]}_{number}" for number in itertools.count(1))
+        self._prefix = f"qanat_prove_{uuid4().hex[:8]}"
+        self._numbers = itertools.count(1)
 
     @contextmanager
     def fresh(self, disk: Path | None = None) -> Iterator[str]:
@@ -79,12 +80,15 @@ class Served:
         Raises:
             QanatError: The user may not create databases.
         """
-        name = next(self._names)
+        name = self._name()
         self.execute(f"create database {name}")
         try:
             yield urlsplit(self._url)._replace(path=f"/{name}").geturl()
         finally:
             self.execute(f"drop database if exists {name} with (force)")
+
+    def _name(self) -> str:
+        return f"{self._prefix}_{next(self._numbers)}"
 
     def execute(self, statement: str) -> None:
         """Run a statement of our own text, outside of any transaction."""
@@ -116,7 +120,7 @@ class Local(Served):
             with super().fresh() as url:
                 yield url
             return
-        space, folder = next(self._names), disk / "tables"
+        space, folder = self._name(), disk / "tables"
         folder.mkdir()
         if sys.platform != "win32":
             owner = (self._directory / "data").stat()

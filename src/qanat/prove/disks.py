@@ -15,6 +15,8 @@ from qanat.prove.scenario import Scenario
 NOTICED_S_MAX = 30.0
 # What is left on the full disk at the first, second, … time: the run gets further each time before a write fails.
 ROOM_BYTES = (0, 16 << 10, 64 << 10, 256 << 10, 1 << 20)
+# A run may have nothing to do at a point, or have room enough on a disk that is nearly full: then it is tried again.
+TRIES_MAX = 4
 # How a full disk is told of, by the system, by DuckDB and by PostgreSQL.
 FULL = (
     "No space left",
@@ -53,13 +55,15 @@ def fill_at_points(bout: Bout, points: list[str]) -> None:
     """Report a full disk at each point, a run for each: the run goes on by itself, or ends as failed."""
     bout.ground.deliver(2)
     for point in points:
-        bout.ground.deliver(1)
-        code, child = bout.run(failpoints=f"{point}=disk-full")
-        if injected(child, point):
-            bout.faults += 1
-            bout.points[point] += 1
-        if code not in {0, 1}:
-            bout.unexpected(code, child)
+        for _ in range(TRIES_MAX):
+            bout.ground.deliver(1)
+            code, child = bout.run(failpoints=f"{point}=disk-full")
+            if code not in {0, 1}:
+                bout.unexpected(code, child)
+            if injected(child, point):
+                bout.faults += 1
+                bout.points[point] += 1
+                break
     bout.drain()
 
 
@@ -69,19 +73,20 @@ def fill_disk(bout: Bout) -> None:
     bout.notes.append(f"the disk is {disk.described}")
     bout.ground.deliver(2)
     bout.drain()
-    while bout.faults < bout.wanted:
+    went_on = 0
+    for tries in range(TRIES_MAX * bout.wanted):
         bout.ground.deliver(3)
-        disk.fill(ROOM_BYTES[bout.faults % len(ROOM_BYTES)])
+        disk.fill(ROOM_BYTES[tries % len(ROOM_BYTES)])
         child = bout.start()
-        noticed = _noticed(child)
+        bout.faults += _noticed(child)
         disk.make_room()
         code = child.wait()
-        if not noticed and code == 0:
-            bout.problem("a run got everything done on a full disk: it wasn't full enough")
-            break
+        went_on += code == 0
         if code not in {0, 1}:
             bout.unexpected(code, child)
-        bout.faults += 1
+        if bout.faults == bout.wanted:
+            break
+    bout.notes.append(f"{went_on} of {bout.runs - 1} runs went on by themselves when there was room")
     bout.drain()
 
 

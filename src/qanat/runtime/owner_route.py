@@ -83,9 +83,7 @@ class OwnerRoute:
         def do() -> dict[str, Json]:
             if operation not in self.operations:
                 raise no_such_operation(operation, self.operations)
-            with ExitStack() as opened:
-                with self._readers.none():
-                    store = opened.enter_context(self.open_to_write())
+            with self._readers.writing(), self.open_to_write() as store:
                 return self.operations[operation](store, **arguments)
 
         with ExitStack() as held:
@@ -134,13 +132,13 @@ class OwnerRoute:
 
 class _Readers:
     """Keeps this process's readers and its writer apart: one process can't have an embedded
-    database open in both ways.
-
-    Once the writer has it open it answers for it, and readers are sent there.
+    database open in both ways. Whoever is told `Busy` is soon answered by the writer, which is an
+    owner.
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
+        self._writing = False
         self._count = 0
         self._store: Store | None = None
 
@@ -148,6 +146,7 @@ class _Readers:
     def reading(self, open_to_read: Callable[[], Store]) -> Iterator[Store]:
         """Give the store that all who read now share; the first opens it, the last closes it."""
         with self._changed:
+            self._check_not_writing()
             if self._store is None:
                 self._store = open_to_read()
             self._count += 1
@@ -163,9 +162,19 @@ class _Readers:
                 self._changed.notify_all()
 
     @contextmanager
-    def none(self) -> Iterator[None]:
-        """Wait until nobody reads, and let nobody begin within the context."""
+    def writing(self) -> Iterator[None]:
+        """Wait until nobody reads; let nobody else read or write within the context."""
         with self._changed:
-            if not self._changed.wait_for(lambda: self._count == 0, READERS_WAIT_S):
+            if not self._changed.wait_for(lambda: not self._count, READERS_WAIT_S):
                 raise Busy("results are still being read from the store in this process.")
-        yield
+            self._check_not_writing()
+            self._writing = True
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._writing = False
+
+    def _check_not_writing(self) -> None:
+        if self._writing:
+            raise Busy("another thread of this process writes to the store.")

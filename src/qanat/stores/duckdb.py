@@ -79,12 +79,15 @@ class DuckdbStore:
 
     def migrate(self, tables: Sequence[Table]) -> Sequence[Change]:
         self._check_writable()
-        with self._only_writer(), self._database.transaction(writes=True) as connection:
-            with self._database.errors():
-                changes = duckdb_schema.upgrade(connection, self.identity)
-                changes += duckdb_declared.migrate(connection, tables)
-                if changes:
-                    connection.execute("commit")
+        with (
+            self._only_writer(),
+            self._database.transaction(writes=True) as connection,
+            self._database.errors(),
+        ):
+            changes = duckdb_schema.upgrade(connection, self.identity)
+            changes += duckdb_declared.migrate(connection, tables)
+            if changes:
+                connection.execute("commit")
         return changes
 
     def claim(

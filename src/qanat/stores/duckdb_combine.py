@@ -97,9 +97,7 @@ def grouped(rows: pa.Table, key: Sequence[str]) -> Groups:
     return Groups(order, np.flatnonzero(begins), rows.num_rows)
 
 
-def _added(
-    table: Table, rows: pa.Table, mode: Add, groups: Groups, kept: int | None
-) -> pa.Table:
+def _added(table: Table, rows: pa.Table, mode: Add, groups: Groups, kept: int | None) -> pa.Table:
     unique = len(groups.starts) == rows.num_rows
     firsts = None if unique and groups.order is None else pa.array(groups.firsts)
     arrays = []

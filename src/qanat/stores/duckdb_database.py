@@ -1,7 +1,7 @@
 """The one DuckDB database of a store: opened by one process, reopened when DuckDB gives it up."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,6 +38,7 @@ class Database:
         self.path = path
         self._options = options
         self._lock = threading.RLock()
+        self._tidying = threading.Lock()
         self._broken = False
         self._closed = False
         self._stale_rows = 0
@@ -109,7 +110,7 @@ class Database:
             connection.execute("commit")
 
     def ask(
-        self, sql: str, parameters: Mapping[str, Scalar] | None = None
+        self, sql: str, parameters: Mapping[str, Scalar | Sequence[str]] | None = None
     ) -> list[tuple[object, ...]]:
         """Return the rows of a query on what is committed now. No timestamps: those need pytz."""
         connection = self.cursor()
@@ -126,19 +127,22 @@ class Database:
 
     def tidy(self) -> None:
         """Make a checkpoint if enough rows are stale and no transaction is in its way; never wait for one."""
-        with self._lock:
-            due = self._stale_rows >= CHECKPOINT_ROWS and not (self._closed or self._broken)
-            if not due:
-                return
-            try:
-                self._root.execute("checkpoint")
-                self._stale_rows = 0
-            except duckdb.TransactionException:
-                return  # somebody reads or stages: the next one who ends tries again
-            except duckdb.Error as error:
-                # What was committed is safe in the log. A full disk shows again at the next commit, to somebody who can
-                # do the batch again.
-                self._broken = isinstance(translated(error), Invalidated)
+        if self._stale_rows < CHECKPOINT_ROWS or self._closed or not self._tidying.acquire(False):
+            return
+        try:
+            with self._lock:
+                rows = self._stale_rows
+            self.cursor().execute("checkpoint").close()
+            with self._lock:
+                self._stale_rows -= rows
+        except duckdb.TransactionException:
+            return  # somebody reads or stages: the next one who ends tries again
+        except duckdb.Error as error:
+            # What was committed is safe in the log. A full disk shows again at the next commit, to somebody who can do the
+            # batch again.
+            self._broken |= isinstance(translated(error), Invalidated)
+        finally:
+            self._tidying.release()
 
     def close(self) -> None:
         """Close all connections; closing twice is harmless."""

@@ -96,7 +96,9 @@ def _add(connection: duckdb.DuckDBPyConnection, table: Table, column: Column) ->
     kind = SQL_TYPES[column.type]
     alter = f"alter table {quoted(table.name)}"
     if not column.nullable and connection.execute(f"from {quoted(table.name)} limit 1").fetchall():
-        raise Fatal(f"{table.name} has rows, so that the new column {column.name} has to be nullable")
+        raise Fatal(
+            f"{table.name} has rows, so that the new column {column.name} has to be nullable"
+        )
     connection.execute(f"{alter} add column {quoted(column.name)} {kind}")
     if not column.nullable:
         connection.execute(f"{alter} alter column {quoted(column.name)} set not null")

@@ -84,9 +84,7 @@ def add(writing: Writing, table: Table, mode: Add, addition: Addition) -> None:
     writing.touched.add(table.name)
 
 
-def _region(
-    writing: Writing, table: Table, mode: Add, constants: Mapping[str, Scalar]
-) -> _Region:
+def _region(writing: Writing, table: Table, mode: Add, constants: Mapping[str, Scalar]) -> _Region:
     fixed = {name: value for name, value in constants.items() if name in mode.key}
     rows = writing.run(f"select count(*) from {quoted(table.name)} where {bound(fixed)}", fixed)
     there = duckdb_declared.columns_of(writing.connection, table.name)
@@ -144,7 +142,9 @@ def _merge(
     before: str,
     parameters: Mapping[str, Scalar],
 ) -> Merge:
-    empty = writing.fetch(f"select {column_list(region.others) or '1'} from {quoted(table.name)} limit 0")
+    empty = writing.fetch(
+        f"select {column_list(region.others) or '1'} from {quoted(table.name)} limit 0"
+    )
     types = schema_of(table, region.fixed, empty.schema if region.others else pa.schema([]))
     side = addition.side
     free = {name: value for name, value in side.constants.items() if name not in region.fixed}

@@ -69,7 +69,9 @@ def _upsert(writing: Writing, table: Table, mode: Upsert) -> None:
         changes = ", ".join(
             f"{quoted(name)} = excluded.{quoted(name)}" for name in _rest(table, mode.key)
         )
-        writing.run(f"{_insert(table)} on conflict ({column_list(mode.key)}) do update set {changes}")
+        writing.run(
+            f"{_insert(table)} on conflict ({column_list(mode.key)}) do update set {changes}"
+        )
         return
     writing.run(
         f"delete from {quoted(table.name)} t using {ROWS} r where {equal(mode.key, 't', 'r')}"
@@ -92,14 +94,20 @@ def _add(writing: Writing, table: Table, mode: Add) -> None:
         changes = ", ".join(
             f"{quoted(name)} = {_sum(table, name, 't', 'excluded')}" for name in mode.sums
         )
-        writing.run(f"{_insert(table)} on conflict ({column_list(mode.key)}) do update set {changes}")
+        writing.run(
+            f"{_insert(table)} on conflict ({column_list(mode.key)}) do update set {changes}"
+        )
     else:
         add_in_place(writing, table, mode, {})
     _drop_zeros(writing, table, mode)
 
 
 def add_in_place(
-    writing: Writing, table: Table, mode: Add, fixed: Mapping[str, Scalar], others: Sequence[str] = ()
+    writing: Writing,
+    table: Table,
+    mode: Add,
+    fixed: Mapping[str, Scalar],
+    others: Sequence[str] = (),
 ) -> None:
     """Add the rows of `ROWS` to those with their keys, without an index: delete and insert.
 

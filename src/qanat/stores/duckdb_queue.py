@@ -1,7 +1,8 @@
 """Queues of due items in a DuckDB store: items and attempts in a table, leases in memory.
 
-Only one process can have the file open, so a lease needs no row: whatever was leased before the store was opened is free, because
-its owner is dead. How often an item was claimed is committed before it is given out, so that one that kills its process is noticed.
+Only one process can have the file open, so a lease needs no row: whatever was leased before the store was opened is free,
+because its owner is dead. How often an item was claimed is committed before it is given out, so that one that kills its process
+is noticed.
 """
 
 import threading
@@ -10,11 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import duckdb
+import pyarrow as pa
 
 from qanat.interfaces import Scalar, StoreOptions
 from qanat.records import Item
 from qanat.stores.duckdb_database import Database
-from qanat.stores.duckdb_writing import Writing
+from qanat.stores.duckdb_writing import ROWS, Writing
 
 _LEASE_OVER = "its lease ran out unfinished, every time"
 
@@ -64,11 +66,22 @@ _DELAYED = """
     set due_at = $due_at
     where queue = $queue and id in (select unnest($ids))
 """
-_ENQUEUE = """
+_ENQUEUE = f"""
     insert into qanat_queue
-    values ($queue, $id, $scope, $payload, $due_at, $order_key, 0, null)
+    select $queue, id, scope, payload, due_at, order_key, 0, null
+    from {ROWS}
+    order by id
     on conflict do nothing
 """
+_ROW = pa.schema(
+    {
+        "id": pa.string(),
+        "scope": pa.string(),
+        "payload": pa.binary(),
+        "due_at": pa.timestamp("us", tz="UTC"),
+        "order_key": pa.string(),
+    }
+)
 _FINISH = "delete from qanat_queue where queue = $queue and id in (select unnest($ids))"
 
 
@@ -98,7 +111,9 @@ class Leases:
 class DuckdbQueue:
     """A `WorkSource`; see there."""
 
-    def __init__(self, database: Database, leases: Leases, options: StoreOptions, name: str) -> None:
+    def __init__(
+        self, database: Database, leases: Leases, options: StoreOptions, name: str
+    ) -> None:
         self._database = database
         self._leases = leases
         self._clock = options.clock
@@ -206,23 +221,20 @@ def set_aside_killers(database: Database, attempts_max: int) -> None:
 
 def enqueue(writing: Writing, queue: str, items: Sequence[Item]) -> None:
     """Add items whose ids aren't there yet, as never claimed."""
-    for item in items:
-        writing.run(
-            _ENQUEUE,
-            {
-                "queue": queue,
-                "id": item.id,
-                "scope": item.scope,
-                "payload": item.payload,
-                "due_at": item.due_at,
-                "order_key": item.order_key,
-            },
-        )
+    first = {item.id: item for item in reversed(items)}
+    columns = zip(*(_row(item) for item in first.values()), strict=True)
+    if first:
+        with writing.rows(pa.Table.from_arrays([*map(pa.array, columns, _ROW.types)], schema=_ROW)):
+            writing.run(_ENQUEUE, {"queue": queue})
 
 
 def finish(writing: Writing, queue: str, item_ids: Sequence[str]) -> None:
     """Remove items, as done."""
     writing.run(_FINISH, {"queue": queue, "ids": list(item_ids)})
+
+
+def _row(item: Item) -> tuple[object, ...]:
+    return item.id, item.scope, item.payload, item.due_at, item.order_key
 
 
 def _item(row: tuple[object, ...]) -> Item:

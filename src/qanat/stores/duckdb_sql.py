@@ -21,4 +21,3 @@ def equal(names: Iterable[str], left: str, right: str) -> str:
 def bound(names: Iterable[str], prefix: str = "") -> str:
     """Return the condition that each column equals the parameter of its name; `true` for none."""
     return " and ".join(f"{prefix}{quoted(name)} = ${name}" for name in names) or "true"
-

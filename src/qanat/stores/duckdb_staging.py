@@ -69,7 +69,9 @@ class Staging:
 
     def discard(self, attempt: UUID) -> None:
         """Drop what is staged under `attempt`; see `Store.discard`."""
-        find = "select shape, sum(row_count) from qanat_staged where attempt = $attempt group by shape"
+        find = (
+            "select shape, sum(row_count) from qanat_staged where attempt = $attempt group by shape"
+        )
         shapes = self._database.ask(find, {"attempt": str(attempt)})
         if not shapes:
             return

@@ -55,7 +55,11 @@ class DuckdbTransaction:
     """A `Transaction`; see there. The only one that writes tables, so it waits for no lock and loses no race."""
 
     def __init__(
-        self, database: Database, connection: duckdb.DuckDBPyConnection, leases: Leases, who: tuple[str, UUID]
+        self,
+        database: Database,
+        connection: duckdb.DuckDBPyConnection,
+        leases: Leases,
+        who: tuple[str, UUID],
     ) -> None:
         self._writing = Writing(database, connection)
         self._database = database
@@ -78,7 +82,9 @@ class DuckdbTransaction:
             if not moved and move.expected == 0:
                 moved = self._writing.fetch(_FIRST_MOVE, names).num_rows
             if not moved:
-                self._fenced = Fenced(f"{stage}, partition {partition}, isn't at version {move.expected} any more")
+                self._fenced = Fenced(
+                    f"{stage}, partition {partition}, isn't at version {move.expected} any more"
+                )
                 raise self._fenced
 
     def enter(self, item_ids: Sequence[str]) -> frozenset[str]:

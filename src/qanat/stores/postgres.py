@@ -1,11 +1,14 @@
 """PostgreSQL as a store: a server (`postgresql://…`), or the one that comes in a wheel (`postgresql+local:DIR`).
 
-Everything of a pipeline lies in a schema with its name, so that pipelines share a database. The parts are in modules of their own:
-how a connection is made and what its errors mean (`postgres_connect`), Qanat's own tables (`postgres_schema`), the declared ones
-(`postgres_declared`), the write modes (`postgres_modes`, and for millions of sums `postgres_sums`), staging (`postgres_staging`),
-queues (`postgres_due`), claims (`postgres_claims`), reading (`postgres_read`).
+Everything of a pipeline lies in a schema with its name, so that pipelines share a database. The parts are in modules of their
+own: how a connection is made and what its errors mean (`postgres_connect`), Qanat's own tables (`postgres_schema`), the
+declared ones (`postgres_declared`), the write modes (`postgres_modes`, and for millions of sums `postgres_sums`), staging
+(`postgres_staging`), queues (`postgres_due`), claims (`postgres_claims`), reading (`postgres_read`).
+
+PostgreSQL 14 or later, without a proxy that shares a connection between transactions: claims belong to connections.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
 
 _LOCAL = "postgresql+local:"
 _LOCAL_FOLDER = "postgres"  # in the data folder, where the URL names none
+# From the first on: the ids of old commits are removed, also by a process that runs for weeks.
+_FORGET_EVERY = 10_000
 
 
 def open_store(url: str, pipeline: str, options: StoreOptions) -> "PostgresStore":
@@ -58,11 +63,7 @@ def open_store(url: str, pipeline: str, options: StoreOptions) -> "PostgresStore
     if not url.startswith(_LOCAL):
         return PostgresStore(Endpoint(checked(url), schema), options)
     server = _local_server(url, options)
-    try:
-        return PostgresStore(Endpoint(server.url, schema, server), options)
-    except BaseException:
-        server.close()
-        raise
+    return PostgresStore(Endpoint(server.url, schema, server), options)
 
 
 class PostgresStore:
@@ -74,15 +75,20 @@ class PostgresStore:
         self._endpoint = endpoint
         self._options = options
         self._locks = LockNames(endpoint.schema)
-        self._writers = Pool(endpoint, read_only=False)
+        self._writers = Pool(endpoint, read_only=options.read_only)
         self._readers = Pool(endpoint, read_only=True)
         self._claims = Claims(endpoint, self._locks)
         self._outcomes = Outcomes(endpoint, self._locks)
-        with self._connected() as connection:
-            if not options.read_only:
-                self._upgraded = postgres_schema.upgrade(connection, endpoint.schema)
-                postgres_transaction.forget_old_commits(connection)
-            self.identity = postgres_schema.identity(connection)
+        self._transactions = itertools.count()
+        self._upgraded: list[Change] = []
+        try:
+            with self._connected() as connection:
+                if not options.read_only:
+                    self._upgraded = postgres_schema.upgrade(connection, endpoint.schema)
+                self.identity = postgres_schema.identity(connection)
+        except BaseException:
+            self.close()
+            raise
 
     def migrate(self, tables: Sequence[Table]) -> Sequence[Change]:
         self._check_writable()
@@ -106,6 +112,10 @@ class PostgresStore:
 
     @contextmanager
     def _begin(self, stage: str, commit_id: UUID) -> Iterator[Transaction]:
+        if next(self._transactions) % _FORGET_EVERY == 0:
+            # Before, not after: what goes wrong here mustn't look as if the transaction had.
+            with self._connected() as connection:
+                postgres_transaction.forget_old_commits(connection)
         try:
             with postgres_transaction.begin(self._writers, self._locks, stage, commit_id) as begun:
                 yield begun

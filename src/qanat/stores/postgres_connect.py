@@ -1,6 +1,5 @@
 """Connections to PostgreSQL: how they are made, kept, and what their failures mean."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -19,7 +18,7 @@ else:  # a name for annotations: the driver is loaded when it is used
 # A server that is gone without a word is noticed after 30 + 3 x 10 s, on both ends.
 _KEEPALIVE_S, _KEEPALIVE_INTERVAL_S, _KEEPALIVES = 30, 10, 3
 _CONNECT_S_MAX = 10
-_IDLE_MAX = 4  # connections kept for the next transaction; more threads than that write at once on no machine of ours
+_VERSION_MIN = 140_000  # the first that looks after its clients while it works for them
 # SQLSTATE classes and codes after which the same batch may succeed: connection, resources, operator's intervention,
 # serialization, deadlock, a lock that wasn't to be had in time.
 _RETRYABLE_CLASSES = ("08", "53", "57", "58", "40")
@@ -60,7 +59,9 @@ def checked(url: str) -> str:
     module = driver()
     hint = "Write special characters of the password as %XX (for instance @ as %40)."
     if shown(url).endswith("…"):
-        raise ConfigError("the store", shown(url), "postgresql://USER:PASSWORD@HOST:PORT/DATABASE", hint)
+        raise ConfigError(
+            "the store", shown(url), "postgresql://USER:PASSWORD@HOST:PORT/DATABASE", hint
+        )
     try:
         module.conninfo.conninfo_to_dict(url)
     except module.ProgrammingError:
@@ -93,7 +94,7 @@ def connect(url: str, schema: str = "", *, read_only: bool = False) -> Connectio
     from psycopg.conninfo import conninfo_to_dict
 
     given = conninfo_to_dict(url)
-    defaults = {
+    defaults: dict[str, Any] = {
         "connect_timeout": _CONNECT_S_MAX,
         "keepalives_idle": _KEEPALIVE_S,
         "keepalives_interval": _KEEPALIVE_INTERVAL_S,
@@ -111,7 +112,9 @@ def connect(url: str, schema: str = "", *, read_only: bool = False) -> Connectio
     except psycopg.OperationalError as error:
         refused = "authentication failed" in str(error) or "does not exist" in str(error)
         if refused:
-            raise ConfigError("the store", shown(url), "a database that lets us in", str(error)) from None
+            raise ConfigError(
+                "the store", shown(url), "a database that lets us in", str(error)
+            ) from None
         raise Retryable(f"{shown(url)} can't be reached: {error}", after_s=1.0) from error
     with translated(connection):
         _configure(connection, schema, read_only=read_only)
@@ -120,6 +123,9 @@ def connect(url: str, schema: str = "", *, read_only: bool = False) -> Connectio
 
 def _configure(connection: Connection, schema: str, *, read_only: bool) -> None:
     """Set what an administrator, a role or a database may have set otherwise."""
+    if connection.info.server_version < _VERSION_MIN:
+        found = f"PostgreSQL {connection.info.server_version // 10_000}"
+        raise ConfigError("the store", found, f"PostgreSQL {_VERSION_MIN // 10_000} or later")
     settings = {
         "timezone": "UTC",
         "datestyle": "ISO",
@@ -149,8 +155,6 @@ def _configure(connection: Connection, schema: str, *, read_only: bool) -> None:
     )
 
 
-
-
 @contextmanager
 def translated(connection: Connection) -> Iterator[None]:
     """Turn the driver's errors into ours. When one is raised, the transaction of `connection` is lost."""
@@ -163,11 +167,7 @@ def translated(connection: Connection) -> Iterator[None]:
 
 
 def meaning(error: "psycopg.Error", *, lost: bool) -> QanatError:
-    """Return what `error` makes the runtime do.
-
-    Args:
-        lost: The connection is gone; the server rolls back what wasn't committed.
-    """
+    """Return what `error` makes the runtime do. `lost`: the connection is gone, and the server rolls back."""
     code = error.sqlstate or ""
     text = str(error).strip() or type(error).__name__
     if lost or code[:2] in _RETRYABLE_CLASSES or code in _RETRYABLE_CODES:
@@ -175,11 +175,11 @@ def meaning(error: "psycopg.Error", *, lost: bool) -> QanatError:
     if code[:2] in _TOO_LARGE_CLASSES:
         return TooLarge(f"PostgreSQL: {text}")
     if code[:2] in _STATEMENT_CLASSES or code == _READ_ONLY:
-        return ConfigError("the statement", _first_line(text), "one that PostgreSQL understands", text)
+        return ConfigError(
+            "the statement", _first_line(text), "one that PostgreSQL understands", text
+        )
     return Fatal(f"PostgreSQL: {text}")
 
 
 def _first_line(text: str) -> str:
     return text.splitlines()[0]
-
-

@@ -101,7 +101,10 @@ def _column(
 ) -> Iterator[Change]:
     name = quoted(table.name)
     if column.name not in found.columns:
-        if not column.nullable and connection.execute(f"select from {name} limit 1".encode()).fetchall():
+        if (
+            not column.nullable
+            and connection.execute(f"select from {name} limit 1".encode()).fetchall()
+        ):
             raise Fatal(
                 f"{table.name} has rows, so the new column {column.name} has to be nullable.",
                 hint="Declare it nullable, or give the table another name.",
@@ -116,12 +119,16 @@ def _column(
             hint="Declare it as it is, or give the new column another name.",
         )
     if column.nullable and not nullable and column.name not in table.key:
-        connection.execute(f"alter table {name} alter column {quoted(column.name)} drop not null".encode())
+        connection.execute(
+            f"alter table {name} alter column {quoted(column.name)} drop not null".encode()
+        )
         yield Change(table.name, f"column {column.name} may be null")
 
 
 def _add_unique(connection: Connection, table: Table, columns: Sequence[str]) -> None:
-    connection.execute(f"create unique index on {quoted(table.name)} ({names_of(columns)})".encode())
+    connection.execute(
+        f"create unique index on {quoted(table.name)} ({names_of(columns)})".encode()
+    )
 
 
 def _list(columns: Sequence[str] | frozenset[str]) -> str:

@@ -33,7 +33,13 @@ class PostgresDue:
     """A queue of due items. Any thread may use it."""
 
     def __init__(
-        self, queue: str, pool: Pool, claims: Claims, locks: LockNames, clock: Clock, attempts_max: int
+        self,
+        queue: str,
+        pool: Pool,
+        claims: Claims,
+        locks: LockNames,
+        clock: Clock,
+        attempts_max: int,
     ) -> None:
         self._queue = queue
         self._pool = pool
@@ -46,7 +52,7 @@ class PostgresDue:
         life = self._claims.life()
         # In order of id within an order key: only the first of a key is ever free. One claim at a time, so that none
         # judges by what another is changing; a lease may be lost with the server, so its commit doesn't wait for the disk.
-        with self._short_transaction() as connection:
+        with self._short_transaction("select pg_advisory_xact_lock(%s)", self._lock) as connection:
             self._settle(connection)
             found = connection.execute(
                 f"with {_LIVING}, free as ("
@@ -125,9 +131,11 @@ class PostgresDue:
     def _settle(self, connection: Connection) -> None:
         """Set aside what was claimed too often and whose lease is over: perhaps it kills whoever works on it."""
         connection.execute(
-            f"with {_LIVING} update qanat_due d set aside = %(reason)s"
+            f"with {_LIVING}, used_up as (select d.queue, d.id from qanat_due d"
             f" where d.queue = %(queue)s and d.lease_until is not null and d.aside is null"
-            f" and d.attempts >= %(attempts_max)s and not {_LEASED}".encode(),
+            f" and d.attempts >= %(attempts_max)s and not {_LEASED} for update of d skip locked)"
+            f" update qanat_due d set aside = %(reason)s from used_up"
+            f" where d.queue = used_up.queue and d.id = used_up.id".encode(),
             {"queue": self._queue, "reason": _LEASE_OVER, "attempts_max": self._attempts_max},
         )
 
@@ -139,9 +147,10 @@ class PostgresDue:
         }
 
     @contextmanager
-    def _short_transaction(self) -> Iterator[Connection]:
-        """A transaction that has the queue to itself, beside those that enqueue and finish."""
-        connection = self._pool.take("select pg_advisory_xact_lock(%s)", [self._lock])
+    def _short_transaction(
+        self, first: str = "select 1", *parameters: object
+    ) -> Iterator[Connection]:
+        connection = self._pool.take(first, parameters)
         try:
             with translated(connection):
                 connection.execute("set local synchronous_commit = off")

@@ -56,7 +56,9 @@ def encode(
 ) -> Encoded:
     """Encode rows of the declared types, and after their columns those of `constants`."""
     wires = [_wire(table.column(name).type, rows.column(name)) for name in rows.column_names]
-    wires += [constant_wire(table.column(name).type, value) for name, value in (constants or {}).items()]
+    wires += [
+        constant_wire(table.column(name).type, value) for name, value in (constants or {}).items()
+    ]
     fixed = [wire for wire in wires if wire is not None]
     if len(fixed) == len(wires):
         return binary(fixed, rows.num_rows)

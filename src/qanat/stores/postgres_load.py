@@ -50,9 +50,7 @@ class Incoming:
     def sql(self) -> str:
         """A sub-select of all columns by name, and POSITION."""
         values = [f"s.{quoted(name)}" for name in (*self.columns, POSITION)]
-        values += [
-            f"{constant_sql(self.table, name)} as {quoted(name)}" for name in self.constants
-        ]
+        values += [f"{constant_sql(self.table, name)} as {quoted(name)}" for name in self.constants]
         return f"(select {', '.join(values)} from {self.item} s)"
 
 
@@ -100,18 +98,20 @@ def load(connection: Connection, table: Table, rows: "pa.Table") -> str:
     Its rows go with the transaction; the table itself stays with the connection, to spare the catalogue.
     """
     shape, columns = relation_of(table, rows := numbered(rows))
-    name = temporary(connection, columns)
+    name = temporary(connection, columns, "load")
     copy(connection, name, shape.names, encode(shape, rows))
     return name
 
 
-def temporary(connection: Connection, columns: str) -> str:
-    """Return the name in SQL of an empty temporary table with these columns."""
-    digest = hashlib.sha256(columns.encode()).hexdigest()[:16]
+def temporary(connection: Connection, columns: str, purpose: str) -> str:
+    """Return the name in SQL of an empty temporary table with these columns, used for nothing but `purpose`."""
+    digest = hashlib.sha256(f"{purpose}: {columns}".encode()).hexdigest()[:16]
     name = f"pg_temp.qanat_{digest}"
     found = connection.execute("select to_regclass(%s) is not null", [name]).fetchone()
     if found and found[0]:
-        connection.execute(f"truncate {name}".encode())
+        # Empty as a rule: filled only if this transaction has filled it before.
+        if connection.execute(f"select from {name} limit 1".encode()).fetchall():
+            connection.execute(f"truncate {name}".encode())
     else:
         connection.execute(
             f"create temporary table qanat_{digest} ({columns}) on commit delete rows".encode()

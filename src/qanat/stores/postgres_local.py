@@ -1,8 +1,8 @@
 """The PostgreSQL that comes in a wheel: `postgresql+local:DIR`.
 
-Whoever comes first starts the server, whoever comes later joins it, and the last to leave stops it. Each process holds a lock on a
-file of its own in `DIR/holders`, which the operating system releases when the process dies; so the last of the living stops
-the server even if others were killed, and a server whose users were all killed is joined by the next one.
+Whoever comes first starts the server, whoever comes later joins it, and the last to leave stops it. Each process holds a lock
+on a file of its own in `DIR/holders`, which the operating system releases when the process dies; so the last of the living
+stops the server even if others were killed, and a server whose users were all killed is joined by the next one.
 """
 
 import atexit

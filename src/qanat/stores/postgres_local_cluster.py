@@ -206,7 +206,7 @@ class Cluster:
         found = folder.lstat()
         ours = os.geteuid() if self.account.uid is None else self.account.uid
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != ours or found.st_mode & 0o077:
-            folder = Path(tempfile.mkdtemp(prefix="qanat-", dir="/tmp"))  # noqa: S108
+            folder = Path(tempfile.mkdtemp(prefix="qanat-", dir="/tmp"))
             self.account.own(folder)
         return folder
 

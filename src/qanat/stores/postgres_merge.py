@@ -75,7 +75,7 @@ def _as_one(
             table, mode, parts[0].relation, key, tuple(values), parts[0].rows, constants
         )
     columns = (key, *values)
-    relation = temporary(connection, packed_ddl(columns))
+    relation = temporary(connection, packed_ddl(columns), "merge")
     rows = " union all ".join(part.unpacked(columns, 0) for part in parts)
     sums = ", ".join(f"cast(sum({quoted(name)}) as bigint) as {quoted(name)}" for name in values)
     arrays = ", ".join(f"array_agg({quoted(name)} order by {quoted(key)})" for name in columns)
@@ -89,4 +89,6 @@ def _as_one(
             f" order by place returning cardinality({quoted(key)}) as length)"
             " select sum(length) from arrays".encode()
         ).fetchone()
-    return PackedSums(table, mode, relation, key, tuple(values), int(count[0]) if count else 0, constants)
+    return PackedSums(
+        table, mode, relation, key, tuple(values), int(count[0]) if count else 0, constants
+    )

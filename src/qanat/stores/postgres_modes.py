@@ -56,7 +56,9 @@ def check_key(table: Table, mode: WriteMode) -> None:
         raise ConfigError(f"the key for writing {table.name}", ", ".join(mode.key), valid)
 
 
-def run(connection: Connection, incoming: Incoming, statement: str) -> "psycopg.Cursor[tuple[Any, ...]]":
+def run(
+    connection: Connection, incoming: Incoming, statement: str
+) -> "psycopg.Cursor[tuple[Any, ...]]":
     """Execute a statement that refers to `incoming`."""
     return connection.execute(statement.encode(), incoming.parameters, binary=True)
 

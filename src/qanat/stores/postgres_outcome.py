@@ -48,7 +48,8 @@ class Outcomes:
                     if commit_id in self._lost:
                         _end_holder(connection, number)
                 found = connection.execute(
-                    "select from qanat_commits where commit_id = %s and stage = %s", [commit_id, stage]
+                    "select from qanat_commits where commit_id = %s and stage = %s",
+                    [commit_id, stage],
                 ).fetchall()
         finally:
             connection.close()

@@ -23,17 +23,6 @@ if TYPE_CHECKING:
 # A row of more than 2 kB is compressed and moved out of its table (TOAST), which costs more than it saves.
 _ROW_BYTES_MAX = 1_900
 _INT8_OID = 20
-_ARRAY = np.dtype(
-    [
-        ("size", ">i4"),
-        ("dimensions", ">i4"),
-        ("nulls", ">i4"),
-        ("type", ">i4"),
-        ("length", ">i4"),
-        ("lowest", ">i4"),
-    ]
-)
-_ELEMENT = np.dtype([("size", ">i4"), ("value", ">i8")])
 _BLOCK_ARRAYS = 1_024
 
 
@@ -126,15 +115,24 @@ def _ascending(keys: Int64s) -> bool:
 
 def _arrays(columns: Sequence[Int64s], length: int) -> bytes:
     """Encode columns whose length is a multiple of `length` as rows of arrays of that length."""
-    layout: list[tuple[str, object]] = [("columns", ">i2")]
-    for number in range(len(columns)):
-        layout += [(f"field{number}", ">i4"), (f"head{number}", _ARRAY.descr[1:])]
-        layout += [(f"items{number}", _ELEMENT, (length,))]
-    block: npt.NDArray[np.void] = np.zeros(len(columns[0]) // length, dtype=layout)
+    row = np.dtype([("columns", ">i2"), ("arrays", _array(length), (len(columns),))])
+    block: npt.NDArray[np.void] = np.zeros(len(columns[0]) // length, dtype=row)
     block["columns"] = len(columns)
     for number, column in enumerate(columns):
-        head, items = block[f"head{number}"], block[f"items{number}"]
-        block[f"field{number}"] = head.dtype.itemsize + length * _ELEMENT.itemsize
-        head["dimensions"], head["type"], head["length"], head["lowest"] = 1, _INT8_OID, length, 1
-        items["size"], items["value"] = 8, column.reshape(-1, length)
+        array = block["arrays"][:, number]
+        array["bytes"] = array.dtype.itemsize - 4
+        array["dimensions"], array["type"], array["length"], array["lowest"] = (
+            1,
+            _INT8_OID,
+            length,
+            1,
+        )
+        array["items"]["bytes"], array["items"]["value"] = 8, column.reshape(-1, length)
     return block.tobytes()
+
+
+def _array(length: int) -> np.dtype[np.void]:
+    """One field that holds an array of `length` numbers, as the server reads it."""
+    item = np.dtype([("bytes", ">i4"), ("value", ">i8")])
+    heads = ("bytes", "dimensions", "nulls", "type", "length", "lowest")
+    return np.dtype([*((head, ">i4") for head in heads), ("items", item, (length,))])

@@ -25,7 +25,9 @@ def advance(connection: Connection, stage: str, moves: Mapping[Partition, Move])
             " and version = %(expected)s"
         )
         if connection.execute(statement, values).rowcount != 1:
-            raise Fenced(f"{stage}, partition {partition}: it isn't at version {move.expected} any more.")
+            raise Fenced(
+                f"{stage}, partition {partition}: it isn't at version {move.expected} any more."
+            )
 
 
 def enter(connection: Connection, item_ids: Sequence[str]) -> frozenset[str]:

@@ -43,9 +43,7 @@ def bound(sql: str) -> bytes:
     return "".join(pieces).encode()
 
 
-def query(
-    connection: Connection, sql: str, parameters: Mapping[str, Scalar] | None
-) -> "pa.Table":
+def query(connection: Connection, sql: str, parameters: Mapping[str, Scalar] | None) -> "pa.Table":
     """Run one statement in whatever transaction the connection is, and return all its rows."""
     import pyarrow as pa
 
@@ -79,7 +77,9 @@ def statement(connection: Connection, sql: str) -> Iterator[None]:
         yield
     except psycopg.Error as error:
         found = meaning(error, lost=connection.closed)
-        if isinstance(found, ConfigError) or isinstance(error, psycopg.ProgrammingError | psycopg.DataError):
+        if isinstance(found, ConfigError) or isinstance(
+            error, psycopg.ProgrammingError | psycopg.DataError
+        ):
             raise not_valid(sql, str(error)) from error
         raise found from error
 
@@ -90,7 +90,7 @@ class PostgresReader:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._numbers = itertools.count()
-        self._open: dict[str, "Cursor"] = {}
+        self._open: dict[str, Cursor] = {}
 
     def query(self, sql: str, parameters: Mapping[str, Scalar] | None = None) -> "pa.Table":
         import pyarrow as pa
@@ -129,7 +129,7 @@ class PostgresReader:
             yield batch_of(rows, schema)
             with statement(self._connection, sql):
                 rows = cursor.fetchmany(_BATCH_ROWS)
-        self._open.pop(cursor.name).close()
+        self._open.pop(cursor.name, cursor).close()
 
     def _declare(self, sql: str, parameters: Mapping[str, Scalar] | None) -> "Cursor":
         """Declare a cursor, which only a statement that reads can have. An error leaves the transaction usable."""

@@ -16,10 +16,9 @@ Rows = Sequence[tuple[Any, ...]]
 
 
 def schema_of(cursor: "psycopg.Cursor[Any] | psycopg.ServerCursor[Any]", rows: Rows) -> "pa.Schema":
-    """Return the Arrow schema of a result.
+    """Return the Arrow schema of a result, whose first rows are `rows`.
 
-    Args:
-        rows: Its first rows: a `numeric` without a declared scale gets the one that these need.
+    A `numeric` without a declared scale gets the one that these rows need.
 
     Raises:
         ConfigError: A column has a type that has no counterpart.
@@ -62,7 +61,10 @@ def _plain(kind: "pa.DataType", values: Sequence[Any]) -> Sequence[Any]:
     import pyarrow as pa
 
     if pa.types.is_string(kind):
-        return [value if value is None or isinstance(value, str) else _as_text(value) for value in values]
+        return [
+            value if value is None or isinstance(value, str) else _as_text(value)
+            for value in values
+        ]
     return values
 
 
@@ -113,7 +115,19 @@ def _kind(name: str, shown: str) -> "pa.DataType":
         "timestamp": pa.timestamp("us"),
         "timestamptz": pa.timestamp("us", tz="UTC"),
     }
-    text = {"text", "varchar", "bpchar", "char", "name", "uuid", "json", "jsonb", "inet", "cidr", "unknown"}
+    text = {
+        "text",
+        "varchar",
+        "bpchar",
+        "char",
+        "name",
+        "uuid",
+        "json",
+        "jsonb",
+        "inet",
+        "cidr",
+        "unknown",
+    }
     base = shown.partition("(")[0]
     if base in kinds:
         return kinds[base]

@@ -95,7 +95,9 @@ def stored_version(connection: Connection) -> int:
     there = connection.execute("select to_regclass('qanat_meta') is not null").fetchone()
     if not there or not there[0]:
         return 0
-    row = connection.execute("select value from qanat_meta where name = 'schema_version'").fetchone()
+    row = connection.execute(
+        "select value from qanat_meta where name = 'schema_version'"
+    ).fetchone()
     version = int(row[0]) if row else 0
     if version > VERSION:
         raise Fatal(

@@ -1,8 +1,8 @@
 """Staged parts: a table for each, made and filled in one transaction, listed in `qanat_staged`.
 
-They are ordinary, logged tables: a part whose ledger id is entered must outlive a crash of the server, which empties unlogged ones.
-Packed sums keep the log small (16 bytes a sum), and with `wal_level = minimal`, as the local server has it, what is copied
-into a new table isn't logged at all.
+They are ordinary, logged tables: a part whose ledger id is entered must outlive a crash of the server, which empties
+unlogged ones. Packed sums keep the log small (16 bytes a sum), and with `wal_level = minimal`, as the local server has it,
+what is copied into a new table isn't logged at all.
 """
 
 from collections.abc import Sequence
@@ -82,7 +82,9 @@ def stage(
         relation = _relation(found[0] if found else 0)
         ddl = packed_ddl(columns) if packed else columns_ddl
         # It is read once, whole: nothing that vacuuming could do for it.
-        connection.execute(f"create table {relation} ({ddl}) with (autovacuum_enabled = off)".encode())
+        connection.execute(
+            f"create table {relation} ({ddl}) with (autovacuum_enabled = off)".encode()
+        )
         if packed:
             copy(connection, relation, columns, packed.encode())
         else:
@@ -136,14 +138,16 @@ def _relation(number: int) -> str:
 
 def _drop(connection: Connection, attempt: UUID, part: Staged | None) -> int:
     """Drop one part of an attempt, or some of all; return how many were dropped."""
-    which, values = "", [attempt]
-    if part is not None:
-        which, values = " and shape = %s and part = %s", [attempt, part.table, part.part]
+    one = "true" if part is None else "shape = %(shape)s and part = %(part)s"
     numbers = connection.execute(
         "delete from qanat_staged where (attempt, shape, part) in"
-        f" (select attempt, shape, part from qanat_staged where attempt = %s{which}"
+        f" (select attempt, shape, part from qanat_staged where attempt = %(attempt)s and {one}"
         f" order by shape, part limit {_DROPS_MAX} for update) returning number".encode(),
-        values,
+        {
+            "attempt": attempt,
+            "shape": part.table if part else None,
+            "part": part.part if part else None,
+        },
     ).fetchall()
     if numbers:
         names = ", ".join(_relation(number) for (number,) in numbers)

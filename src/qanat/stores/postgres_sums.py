@@ -65,17 +65,33 @@ class PackedSums:
     def matching(self) -> str:
         """The condition that a row `t` of the table has the key of one in the arrays `s`."""
         tests = [f"t.{quoted(self.key)} = any(s.{quoted(self.key)})"]
-        tests += [
-            f"t.{quoted(n)} = {constant_sql(self.table, n)}" for n in self.mode.key if n != self.key
-        ]
+        # Not a plain `=`, which could be hashed: the whole table would be, and every row be compared with every array.
+        tests += [f"t.{quoted(n)} = any(array[s.{quoted(n)}])" for n in self._fixed]
         return " and ".join(tests)
+
+    @property
+    def _fixed(self) -> tuple[str, ...]:
+        """The columns of the key that have one value."""
+        return tuple(n for n in self.mode.key if n != self.key)
+
+    @property
+    def _source(self) -> str:
+        """The arrays `s`, each with the rest of the key.
+
+        The fence (`offset 0`) hides the rest's values from the planner. It would otherwise begin with the table's rows of a
+        period, of which it knows none as long as nothing was analysed, and compare every one with every array: minutes.
+        """
+        if not self._fixed:
+            return f"{self.relation} s"
+        rest = "".join(f", {constant_sql(self.table, n)} as {quoted(n)}" for n in self._fixed)
+        return f"(select a.*{rest} from {self.relation} a offset 0) s"
 
     def update(self, connection: Connection) -> int:
         """Add to the rows that are there; return how many those were."""
         sums = ", ".join(f"{quoted(n)} = t.{quoted(n)} + {self._value(n)}" for n in self.mode.sums)
         return self._run(
             connection,
-            f"update {quoted(self.table.name)} t set {sums} from {self.relation} s"
+            f"update {quoted(self.table.name)} t set {sums} from {self._source}"
             f" where {self.matching}",
         ).rowcount
 
@@ -83,7 +99,7 @@ class PackedSums:
         """Remove the rows of these keys of which nothing is left."""
         self._run(
             connection,
-            f"delete from {quoted(self.table.name)} t using {self.relation} s"
+            f"delete from {quoted(self.table.name)} t using {self._source}"
             f" where {self.matching} and t.{quoted(str(self.mode.drop_when_zero))} = 0",
         )
 
@@ -113,7 +129,7 @@ class PackedSums:
     @property
     def _written(self) -> str:
         return (
-            f"select t.{quoted(self.key)} as key from {self.relation} s, {quoted(self.table.name)} t"
+            f"select t.{quoted(self.key)} as key from {self._source}, {quoted(self.table.name)} t"
             f" where {self.matching} and t.xmin = pg_current_xact_id()::xid"
         )
 
@@ -129,8 +145,7 @@ class PackedSums:
 def add(connection: Connection, sums: PackedSums, given: Packable | None) -> None:
     """Add packed sums to their table. Nobody else may be adding many sums to it meanwhile.
 
-    Args:
-        given: The same rows in memory, if that is where they come from: new ones are copied from there, in 60 % of the time.
+    `given` are the same rows in memory, if that is where they come from: new ones are copied from there, in 60 % of the time.
 
     Raises:
         Retryable: Somebody inserted one of the keys in this very moment.
@@ -142,7 +157,9 @@ def add(connection: Connection, sums: PackedSums, given: Packable | None) -> Non
         try:
             _insert(connection, sums, given, written=updated > 0)
         except psycopg.errors.UniqueViolation as error:
-            raise Retryable(f"another transaction has just made a row of {sums.table.name}") from error
+            raise Retryable(
+                f"another transaction has just made a row of {sums.table.name}"
+            ) from error
     if sums.mode.drop_when_zero is not None and updated:
         sums.drop_zeros(connection)
 
@@ -160,7 +177,8 @@ def _insert(
         new[np.searchsorted(given.keys, sums.written(connection))] = False
     zero = sums.mode.drop_when_zero
     if zero is not None:
-        new &= np.not_equal(given.values.get(zero, sums.constants.get(zero, 1)), 0)
+        values = given.values.get(zero)
+        new &= (values != 0) if values is not None else sums.constants[zero] != 0
     wires: list[Wire] = [given.keys[new].astype(">i8")]
     for name, numbers in given.values.items():
         plain = sums.table.column(name).type is ColumnType.INT64
@@ -176,12 +194,12 @@ def can_pack(
 ) -> bool:
     """Tell whether packed `columns`, the key's first, can be added to `table` by `mode`."""
     key, *values = columns
-    given = {*columns, *constants}
+    whole = {ColumnType.INT64, ColumnType.INT128}
     return (
         bool(mode.sums)
-        and key in mode.key
-        and {*mode.key, *mode.sums} <= given <= {*table.names}
-        and {*values} <= {*mode.sums}
+        and {*mode.key} - {*constants} == {key}
+        and {*values} <= {*mode.sums} <= {*values, *constants} <= {*table.names}
+        and all(table.column(name).type in whole for name in columns)
         and all(constants.get(name, 0) is not None for name in (*mode.key, *mode.sums))
     )
 

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 # The outcome of a COMMIT is asked for within minutes; at ten commits a second these are 900,000 rows.
 _COMMITS_KEPT = "1 day"
-# So that a process that runs for weeks forgets, too.
-_FORGET_EVERY = 10_000
+
 
 class PostgresTransaction:
     """One commit in the making, on a connection that nobody else uses meanwhile."""
@@ -130,7 +129,9 @@ class PostgresTransaction:
 
 
 @contextmanager
-def begin(pool: Pool, locks: LockNames, stage: str, commit_id: UUID) -> Iterator[PostgresTransaction]:
+def begin(
+    pool: Pool, locks: LockNames, stage: str, commit_id: UUID
+) -> Iterator[PostgresTransaction]:
     """Begin a transaction; leaving without its commit() rolls back."""
     # Held until the transaction is decided, so that `outcome` can wait for that.
     connection = pool.take("select pg_advisory_xact_lock(%s)", [locks.commit(commit_id)])

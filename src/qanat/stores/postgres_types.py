@@ -62,9 +62,7 @@ def as_declared(table: Table, rows: "pa.Table") -> "pa.Table":
         raise ConfigError(f"the rows for {table.name}", str(error), types) from error
 
 
-def with_constants(
-    table: Table, rows: "pa.Table", constants: Mapping[str, Scalar]
-) -> "pa.Table":
+def with_constants(table: Table, rows: "pa.Table", constants: Mapping[str, Scalar]) -> "pa.Table":
     """Return `rows` and a column for each constant."""
     import pyarrow as pa
 

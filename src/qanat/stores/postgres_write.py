@@ -121,14 +121,12 @@ class Writer:
             return None
         if not packed.relation:
             columns = packed.packable.columns
-            relation = temporary(self._connection, packed_ddl(columns))
+            relation = temporary(self._connection, packed_ddl(columns), "write")
             copy(self._connection, relation, columns, packed.packable.encode())
             packed = self._packed = _Packed(rows, packed.packable, relation)
         return packed
 
-    def _load(
-        self, table: Table, rows: "pa.Table", constants: Mapping[str, Scalar]
-    ) -> Incoming:
+    def _load(self, table: Table, rows: "pa.Table", constants: Mapping[str, Scalar]) -> Incoming:
         relation = load(self._connection, table, rows)
         return Incoming(table, relation, tuple(rows.column_names), constants)
 

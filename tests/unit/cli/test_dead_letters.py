@@ -53,8 +53,18 @@ def test_a_table_for_people(run: Run, filled: list[str]) -> None:
     """What tells a record apart, in a line; nothing in it reaches the terminal as a command."""
     ended = run("dead-letters", "metering", *filled)
     header, _, line = ended.out.splitlines()
-    assert header.split() == ["file", "line", "offset", "reason", "length", "raw", "state"]
-    assert line.split() == ["a.txt", "1", "0", "malformed", "5", "7", "x\\xff\\x1b", "open"]
+    assert header.split() == ["id", "file", "line", "offset", "reason", "length", "raw", "state"]
+    assert line.split() == [
+        "count:1:0",
+        "a.txt",
+        "1",
+        "0",
+        "malformed",
+        "5",
+        "7",
+        "x\\xff\\x1b",
+        "open",
+    ]
 
 
 def test_csv_tells_everything(run: Run, filled: list[str]) -> None:

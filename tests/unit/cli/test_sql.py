@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -128,3 +129,14 @@ def test_a_reader_that_goes_is_no_error(tmp_path: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 141
+
+
+def test_what_is_piped_is_the_same_everywhere(tmp_path: Path) -> None:
+    """UTF-8 and LF, whatever the system's own encoding is."""
+    options = ["--store", "memory:owned", "--data-dir", str(tmp_path)]
+    sql = "select chr(1078) || chr(9472) || chr(128512) || chr(13) || chr(10) as x"
+    command = [sys.executable, "-m", "qanat", "sql", "metering", sql, "--csv", *options]
+    environment = {**os.environ, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    with Child(tmp_path):
+        ended = subprocess.run(command, capture_output=True, env=environment, check=True)
+    assert ended.stdout == 'x\n"ж─😀\r\n"\n'.encode()

@@ -53,7 +53,8 @@ LONG_LAST: Final = 26  # its last byte so far
 SCRATCH: Final = 27  # address of SCRATCH_BYTES bytes
 THOROUGH: Final = 28  # 1: slots are chosen thoroughly, not quickly
 CROWDED: Final = 29  # 1: the last window searched too many slots
-STATE_FIELDS: Final = 30
+SEARCHED: Final = 30  # slots that were searched in vain so far
+STATE_FIELDS: Final = 31
 
 # Fields of the other operations' arguments.
 SOURCE: Final = 0

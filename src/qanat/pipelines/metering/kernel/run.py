@@ -142,5 +142,6 @@ def _add(state: int, keys: int, amounts: int, lines: int, kind: int) -> None:
     put_field(state, layout.ADDED, get_field(state, layout.ADDED) + lines)
     put_field(state, layout.KEYS, get_field(state, layout.KEYS) + fresh)
     put_field(state, layout.CARRY_COUNT, carries)
+    put_field(state, layout.SEARCHED, get_field(state, layout.SEARCHED) + searched)
     if searched > layout.SEARCHED_MAX * lines + layout.WINDOW_GOOD_MAX:
         put_field(state, layout.CROWDED, 1)

@@ -16,8 +16,13 @@ from qanat.pipelines.metering.sums import Carries
 _FRONT_BYTES: Final = layout.CARRY_BYTES_MAX + layout.PADDING_BYTES
 # 64 KiB: a table that nearly every file outgrows, and that costs nothing.
 _SLOT_BITS_MIN: Final = 12
-# A fuller table needs longer searches: at 3/4 two and a half slots on average for a key that is there.
-_LOAD_MAX: Final = 0.75
+# A fuller table needs longer searches: three slots on average for a key that is there, if keys have no pattern.
+_LOAD_MAX: Final = 0.8
+# A table that stays in the caches grows before it is so full, if keys have no pattern: from this many slots searched in
+# vain for each line, which they need when it is half full. Numbered consumers have slots of their own however full it is,
+# and are summed an eighth faster in half the memory (100 k consumers: 2 MiB instead of 4 MiB).
+_SEARCHED_MAX: Final = 0.5
+_SPARSE_SLOTS_MAX: Final = 1 << 18
 
 Words = npt.NDArray[np.uint64]
 
@@ -132,7 +137,12 @@ class Summing:
         state[layout.LIMIT] = _FRONT_BYTES + count
         state[layout.FILE_OFFSET] = offset - _FRONT_BYTES
         state[layout.FINAL] = final
+        searched, added, slots = int(state[layout.SEARCHED]), self.added, len(self._slots)
         self._run()
+        if slots == len(self._slots) < _SPARSE_SLOTS_MAX:
+            searched = int(state[layout.SEARCHED]) - searched
+            if searched > _SEARCHED_MAX * (self.added - added):
+                self._rehash(int(state[layout.SLOT_BITS]) + 1)
         cursor, limit = int(state[layout.CURSOR]), int(state[layout.LIMIT])
         self._rest = limit - cursor
         self._buffer[_FRONT_BYTES - self._rest : _FRONT_BYTES] = self._buffer[cursor:limit]
