@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import _docs_commands as commands
+import _docs_http as http
 import _docs_tables as tables
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 COMMAND = "python3 scripts/docs.py"
 
-PARTS: Mapping[str, Callable[[], str]] = {**commands.PARTS, **tables.PARTS}
+PARTS: Mapping[str, Callable[[], str]] = {**commands.PARTS, **tables.PARTS, **http.PARTS}
 """Every part by its name."""
 
 _PART = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->\n)", re.DOTALL)

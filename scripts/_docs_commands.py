@@ -1,6 +1,6 @@
 """Settings and commands, as the command line itself declares them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import cast
 
@@ -48,7 +48,10 @@ def settings(declaration: type[msgspec.Struct]) -> str:
     rows = [
         (
             f"`{field.name}`",
-            " ".join(f"`{name}`" for name in (*options[field.name].opts, *options[field.name].secondary_opts)),
+            " ".join(
+                f"`{name}`"
+                for name in (*options[field.name].opts, *options[field.name].secondary_opts)
+            ),
             f"`{field.variable}`",
             _default(field, options[field.name]),
             _meaning(field),
@@ -62,7 +65,8 @@ def settings(declaration: type[msgspec.Struct]) -> str:
 def helps() -> str:
     """Every command with its help, as the command prints it."""
     return "\n\n".join(
-        f"## `{path}`\n\n```text\n{help_of(path, command)}\n```" for path, command in every_command()
+        f"## `{path}`\n\n```text\n{help_of(path, command)}\n```"
+        for path, command in every_command()
     )
 
 
@@ -78,7 +82,10 @@ def every_command() -> Iterator[tuple[str, click.Command]]:
         group = cast("click.Group", command)
         within = click.Context(group, info_name=name, parent=context)
         for pipeline in group.list_commands(within):
-            yield f"qanat {name} {pipeline}", cast("click.Command", group.get_command(within, pipeline))
+            yield (
+                f"qanat {name} {pipeline}",
+                cast("click.Command", group.get_command(within, pipeline)),
+            )
 
 
 def help_of(path: str, command: click.Command) -> str:
@@ -106,7 +113,7 @@ def _meaning(field: Field) -> str:
     return f"{field.about} One of {', '.join(f'`{word}`' for word in field.choices)}."
 
 
-PARTS = {
+PARTS: Mapping[str, Callable[[], str]] = {
     **{f"settings-{name}": partial(settings, kind) for name, kind in DECLARATIONS.items()},
     "commands": helps,
 }

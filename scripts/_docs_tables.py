@@ -1,13 +1,11 @@
-"""Guarantees, tables, metrics, events, failpoints and HTTP endpoints, as the code declares them."""
+"""Guarantees, tables, metrics, events and failpoints, as the code declares them."""
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from _docs_commands import table
-from qanat.clock import SystemClock
 from qanat.errors import Refused
 from qanat.failpoints import POINTS
 from qanat.interfaces import Capabilities
@@ -15,10 +13,7 @@ from qanat.pipeline import Input, Order, Pipeline, Stage, Write
 from qanat.pipelines.metering import PIPELINE
 from qanat.pipelines.metering.lines import BadReason
 from qanat.runtime.plan import plan
-from qanat.serve.app import create_app
 from qanat.serve.metrics import STORED
-from qanat.session import open_session
-from qanat.settings import CommonSettings
 from qanat.stores.duckdb_arrow import SQL_TYPES
 from qanat.stores.postgres_types import TYPES
 from qanat.tables import (
@@ -79,7 +74,14 @@ def guarantees() -> str:
     """One row per kind of input, one column per kind of write and output."""
     heads = [f"{mode} into a store {output}" for output in OUTPUTS for mode in MODES]
     rows = [
-        [name, *(_verdict(source, modes, output)[0] for output in OUTPUTS.values() for modes in MODES.values())]
+        [
+            name,
+            *(
+                _verdict(source, modes, output)[0]
+                for output in OUTPUTS.values()
+                for modes in MODES.values()
+            ),
+        ]
         for name, source in INPUTS.items()
     ]
     return table(["the input has", *heads], rows)
@@ -133,7 +135,12 @@ def types() -> str:
     shape = Table("types", tuple(Column(str(kind), kind) for kind in ColumnType))
     schema = arrow_schema(shape)
     rows = [
-        (f"`{kind}`", f"`{schema.field(str(kind)).type}`", f"`{SQL_TYPES[kind]}`", f"`{TYPES[kind]}`")
+        (
+            f"`{kind}`",
+            f"`{schema.field(str(kind)).type}`",
+            f"`{SQL_TYPES[kind]}`",
+            f"`{TYPES[kind]}`",
+        )
         for kind in ColumnType
     ]
     return table(("declared", "Arrow", "DuckDB", "PostgreSQL"), rows)
@@ -151,7 +158,12 @@ def metrics() -> str:
 def stored() -> str:
     """What the store tells when it is asked."""
     rows = [
-        (f"`{name}`", "gauge", ", ".join(f"`{each}`" for each in ("pipeline", label) if each), about)
+        (
+            f"`{name}`",
+            "gauge",
+            ", ".join(f"`{each}`" for each in ("pipeline", label) if each),
+            about,
+        )
         for name, (about, _, label) in STORED.items()
     ]
     return table(("metric", "kind", "labels", "meaning"), rows)
@@ -184,95 +196,10 @@ def layers() -> str:
 def _layer(line: str) -> str:
     """One layer without what isn't there yet (it is in parentheses in the contract)."""
     names = [(name.strip("()"), name) for name in re.split(r" [:|] ", line)]
-    there = [name for name, _ in names if any((PACKAGE / end).exists() for end in (name, f"{name}.py"))]
+    there = [
+        name for name, _ in names if any((PACKAGE / end).exists() for end in (name, f"{name}.py"))
+    ]
     return (" and " if ":" in line else ", ").join(there)
-
-
-def http() -> str:
-    """Every endpoint, from the description that the service itself gives."""
-    settings = CommonSettings(store="memory:")
-    with open_session(PIPELINE, settings, SystemClock()) as session:
-        described = create_app(PIPELINE, session).openapi()
-    endpoints = [
-        _endpoint(method, path, operation)
-        for path, methods in described["paths"].items()
-        for method, operation in methods.items()
-    ]
-    schemas = described["components"]["schemas"].items()
-    shapes = [_shape(name, schema) for name, schema in schemas if name not in _FOREIGN]
-    return "\n\n".join([*endpoints, "## Shapes", *shapes])
-
-
-# Shapes of the frameworks, which differ between their versions.
-_FOREIGN = frozenset({"HTTPValidationError", "JsonValue", "ValidationError"})
-
-
-def _endpoint(method: str, path: str, operation: Mapping[str, Any]) -> str:
-    lines = [f"## `{method.upper()} {path}`", operation["description"]]
-    parameters = [
-        (
-            f"`{each['name']}`",
-            each["in"],
-            "required" if each["required"] else f"`{_told(each['schema'].get('default'))}`",
-            _range(each["schema"], each.get("description", "")),
-        )
-        for each in operation.get("parameters", [])
-    ]
-    if parameters:
-        lines.append(table(("parameter", "in", "default", "meaning"), parameters))
-    if body := operation.get("requestBody"):
-        lines.append(f"Body: {_named(body['content']['application/json']['schema'])}.")
-    answers = operation["responses"]["200"].get("content", {"a stream": {}})
-    (kind, content), *_ = answers.items()
-    answer = _named(content["schema"]) if kind == "application/json" else kind
-    lines.append(f"Answers {answer}.")
-    return "\n\n".join(lines)
-
-
-def _shape(name: str, schema: Mapping[str, Any]) -> str:
-    if "enum" in schema:
-        return f"### `{name}`\n\nOne of {', '.join(f'`{word}`' for word in schema['enum'])}."
-    rows = [
-        (f"`{field}`", _named(each), each.get("description", ""))
-        for field, each in schema["properties"].items()
-    ]
-    about = schema.get("description", "").partition("\n")[0]
-    return f"### `{name}`\n\n{about}\n\n{table(('field', 'type', 'meaning'), rows)}"
-
-
-def _named(schema: Mapping[str, Any]) -> str:
-    """A type in words."""
-    if "$ref" in schema:
-        name = schema["$ref"].rpartition("/")[2]
-        return "any value" if name in _FOREIGN else f"[`{name}`](#{name.lower()})"
-    if "anyOf" in schema:
-        return " or ".join(map(_named, schema["anyOf"]))
-    kind = schema.get("type", "any value")
-    if kind == "array":
-        return f"list of {_named(schema['items'])}"
-    if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
-        return f"object of {_named(schema['additionalProperties'])}"
-    return str(schema.get("format", kind))
-
-
-def _range(schema: Mapping[str, Any], about: str) -> str:
-    """What is allowed, behind the meaning."""
-    kinds = [each for each in schema.get("anyOf", [schema]) if each.get("type") != "null"]
-    limits = [told for each in kinds for told in _limits(each)]
-    words = [_named(each) for each in kinds]
-    return " ".join(filter(None, [about, f"({', '.join([*words, *limits])})"]))
-
-
-def _limits(schema: Mapping[str, Any]) -> Iterator[str]:
-    for key, word in (("minimum", "from"), ("maximum", "to"), ("exclusiveMaximum", "below")):
-        if key in schema:
-            yield f"{word} {schema[key]}"
-
-
-def _told(default: object) -> str:
-    if default is None:
-        return "null"
-    return str(default).lower() if isinstance(default, bool) else str(default) or '""'
 
 
 PARTS = {
@@ -286,5 +213,4 @@ PARTS = {
     "failpoints": failpoints,
     "bad-lines": bad_lines,
     "layers": layers,
-    "http": http,
 }

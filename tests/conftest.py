@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -72,6 +73,19 @@ def postgres_server() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """The URL of a database of this test module's own."""
+    with _database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_fresh(postgres_server: str) -> Iterator[str]:
+    """The URL of a database of this test's own."""
+    with _database(postgres_server) as url:
+        yield url
+
+
+@contextmanager
+def _database(postgres_server: str) -> Iterator[str]:
     import psycopg
 
     name = f"qanat_test_{uuid4().hex[:12]}"

@@ -122,7 +122,10 @@ class WorkSource(Protocol):
         ...
 
     def release(self, items: Sequence[Item], delay_s: float, reason: str) -> None:
-        """Give items back unfinished, to be claimed again after `delay_s`. After `attempts_max` claims an item goes aside."""
+        """Give items back unfinished, to be claimed again after `delay_s`; by who doesn't hold them, nothing.
+
+        After `attempts_max` claims an item goes aside, whether its leases were released or ran out.
+        """
         ...
 
     def aside(self) -> Sequence[tuple[Item, str]]:
@@ -180,7 +183,11 @@ class Transaction(Protocol):
     ) -> "pa.Table":
         """Write `rows` (columns by name; `constants` are columns with one value) and return those that took effect.
 
-        Rows with equal keys in one call: `Add` sums them, `Upsert` and `Latest` let the last (the newest) win, `InsertNew` keeps the first.
+        Rows with equal keys in one call: `Add` sums them, `Upsert` lets the last win, `Latest` the newest (of equal versions
+        the first), `InsertNew` keeps the first. `Upsert` replaces the whole row: columns that aren't given become null.
+
+        Raises:
+            QanatError: A key is violated, or a column isn't declared.
         """
         ...
 
@@ -191,7 +198,13 @@ class Transaction(Protocol):
         mode: WriteMode,
         constants: Mapping[str, Scalar] | None = None,
     ) -> int:
-        """Write all rows of staged parts like `write`, with sorted keys; return how many rows were merged in."""
+        """Write all rows of staged parts like `write`, with sorted keys; return how many rows were merged in.
+
+        The parts stay until `discard`, so that they can go into several tables.
+
+        Raises:
+            QanatError: A part isn't there any more.
+        """
         ...
 
     def query(self, sql: str, parameters: Mapping[str, Scalar] | None = None) -> "pa.Table":
@@ -256,15 +269,18 @@ class Store(Protocol):
         ...
 
     def outcome(self, stage: str, commit_id: UUID) -> bool:
-        """Tell whether the transaction with `commit_id` committed."""
+        """Tell whether the transaction with `commit_id` committed; never false while it still could."""
         ...
 
     def snapshot(self) -> AbstractContextManager[Reader]:
-        """Open a consistent moment to read from. Never blocks writers, nor is blocked by them."""
+        """Open a consistent moment to read from: now, not at the first query. Never blocks writers, nor is blocked by them."""
         ...
 
     def stage(self, table: Table, rows: "pa.Table", attempt: UUID, part: int) -> Staged:
-        """Keep rows of the shape of `table` durably, invisible to readers. The same (table, attempt, part) replaces."""
+        """Keep rows of the shape of `table` (which needn't be a table of the store) durably, invisible to readers.
+
+        The same (table, attempt, part) replaces.
+        """
         ...
 
     def staged(self, table: Table, attempt: UUID) -> Sequence[Staged]:

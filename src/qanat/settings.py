@@ -76,7 +76,11 @@ def fields(declaration: type[msgspec.Struct]) -> list[Field]:
     hints = msgspec.structs.fields(declaration)
     for item in hints:
         kind, about = _unwrap(item.type)
-        choices = tuple(str(word) for word in kind) if isinstance(kind, EnumType) else ()
+        choices = (
+            tuple(kind.__members__[name].value for name in kind.__members__)
+            if isinstance(kind, EnumType)
+            else ()
+        )
         required = item.required
         default = None if required else item.default
         found.append(Field(item.name, kind, default, required, about, choices))
@@ -138,7 +142,7 @@ def parse_duration(text: str | float) -> Duration:
 
 def _with_unit(text: str, units: Mapping[str, float], *, upper: bool) -> float:
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
-    unit = (match[2].upper() if upper else match[2]) if match else None
+    unit = "?" if match is None else match[2].upper() if upper else match[2]
     if match is None or unit not in units:
         raise ValueError(
             f"{text!r} isn't a number with a unit out of {', '.join(filter(None, units))}"

@@ -1,17 +1,12 @@
 """The pages of the documentation, taken apart for the tests beside this file."""
 
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-
-# Where scripts/docs.py is, whose parts are compared with the pages. At the end: scripts/test.py must
-# not hide Python's own package of that name.
-sys.path.append(str(CHECKOUT / "scripts"))
 
 _FENCE = re.compile(r"^```(?P<info>[^\n]*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 _HEADING = re.compile(r"^#+ (?P<title>.+)$", re.MULTILINE)

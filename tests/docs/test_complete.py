@@ -9,6 +9,7 @@ import click
 import msgspec
 import pytest
 
+import _docs_commands as commands
 from qanat import errors, settings
 from qanat.failpoints import POINTS
 from qanat.pipelines.metering import PIPELINE
@@ -20,8 +21,6 @@ from qanat.telemetry import EVENTS, METRICS
 from qanat.testing import laws
 from qanat.wiring import EXTRAS, PIPELINES, STORES
 from tests.docs.pages import CHECKOUT, page, pages
-
-import _docs_commands as commands
 
 SOURCE = CHECKOUT / "src" / "qanat"
 CONFTEST = CHECKOUT / "tests" / "conftest.py"
@@ -79,7 +78,9 @@ def test_commands() -> None:
         section = text.partition(f"## `{path}`\n")[2].partition("\n## ")[0]
         assert section, f"{path} has no section"
         for option in command.params:
-            shown = option.opts[0] if isinstance(option, click.Option) else option.human_readable_name
+            shown = (
+                option.opts[0] if isinstance(option, click.Option) else option.human_readable_name
+            )
             assert shown in section, f"{path} {shown}"
 
 

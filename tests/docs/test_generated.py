@@ -2,9 +2,8 @@
 
 import pytest
 
-from tests.docs.pages import Page, page, pages
-
 import _docs
+from tests.docs.pages import Page, page, pages
 
 HAND_OVER = f"run `{_docs.COMMAND}` and commit what it changes"
 

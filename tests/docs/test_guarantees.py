@@ -5,13 +5,12 @@ from typing import get_args
 
 import pytest
 
+import _docs_tables as tables
 from qanat.errors import Refused
 from qanat.pipeline import Input, Order, Pipeline, Stage, Write
 from qanat.runtime.plan import plan
 from qanat.tables import WriteMode
 from tests.docs.pages import page
-
-import _docs_tables as tables
 
 CASES = list(product(tables.INPUTS, tables.MODES, tables.OUTPUTS))
 

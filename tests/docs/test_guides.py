@@ -5,7 +5,6 @@ from collections.abc import Callable
 from contextlib import chdir
 from pathlib import Path
 from typing import cast
-from uuid import uuid4
 
 import pytest
 
@@ -19,14 +18,14 @@ from tests.docs.test_examples import RUN, executed
 LAWS = dict(blocks("python", "laws"))
 
 
-def shown(page: str, name: str) -> type:
-    """A class of a page, after executing its examples and the tests of the laws."""
+def shown(page: str) -> dict[str, type]:
+    """What a page defines, after executing its examples and the tests of the laws."""
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
-        return cast("type", vars(executed(page, [*RUN[page], *LAWS[page]]))[name])
+        return cast("dict[str, type]", vars(executed(page, [*RUN[page], *LAWS[page]])))
 
 
 # The laws of a source are quick, so that pytest collects the very class of the page.
-TestJournals = shown("docs/add-a-source.md", "TestJournals")
+TestJournals = shown("docs/add-a-source.md")["TestJournals"]
 
 SOME_LAWS: list[Callable[[StoreLaws, Store], None]] = [
     lambda laws, store: laws.test_enters_once(store),
@@ -45,8 +44,8 @@ def test_source_is_tested_by_the_laws() -> None:
 @pytest.mark.parametrize("law", range(len(SOME_LAWS)))
 def test_store_keeps_laws(law: int, tmp_path: Path) -> None:
     """The store in the guide keeps the laws, and can be made to look newer."""
-    timed = shown("docs/add-a-store.md", "Timed")
-    laws = shown("docs/add-a-store.md", "TestTimed")()
+    guide = shown("docs/add-a-store.md")
+    timed, laws = guide["Timed"], guide["TestTimed"]()
     assert isinstance(laws, StoreLaws)
     database = MemoryDatabase()
     store = timed(MemoryStore(StoreOptions(tmp_path, FakeClock()), database))
@@ -57,4 +56,3 @@ def test_store_keeps_laws(law: int, tmp_path: Path) -> None:
     with pytest.raises(Exception, match="newer Qanat"):
         timed(MemoryStore(StoreOptions(tmp_path, FakeClock()), database))
     assert store.seconds
-    assert uuid4()

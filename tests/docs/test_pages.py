@@ -3,13 +3,15 @@
 import re
 import tempfile
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from qanat.pipelines.metering.proof import MeteringProof
 from qanat.prove.databases import Embedded
 from qanat.prove.harness import Extent, Harness
 from qanat.prove.processes import Children
-from qanat.pipelines.metering.proof import MeteringProof
+from qanat.prove.proof import Proof
 from tests.docs.pages import CHECKOUT, Page, page, pages
 
 # What a page may show as code: languages that readers' eyes and these tests know.
@@ -81,7 +83,7 @@ def test_sources_are_there() -> None:
 def test_scenarios_of_a_proof(tmp_path: Path) -> None:
     """Each kind of scenario that a proof carries out is explained."""
     harness = Harness(
-        proof=MeteringProof(tmp_path, 1, 1000),
+        proof=cast("Proof", MeteringProof(tmp_path, 1, 1000)),
         databases=Embedded("duckdb:"),
         children=Children(()),
         place=tmp_path,

@@ -5,10 +5,10 @@ from contextlib import suppress
 from dataclasses import replace
 
 from qanat import failpoints
-from qanat.errors import CommitUnknown, Fenced, SourceLost
+from qanat.errors import CommitUnknown, Fenced
 from qanat.runtime.loop import Moved
-from tests.faults.streams import Stream
 from qanat.testing.memory_transaction import MemoryTransaction
+from tests.faults.streams import Stream
 
 Fault = Callable[[Stream], None]
 

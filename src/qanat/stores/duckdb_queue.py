@@ -25,15 +25,16 @@ _COLUMNS = "id, scope, payload, epoch_us(due_at) as due_us, attempt, order_key, 
 _FREE = f"""
     -- items that may be given out, the oldest first; of those with one order key only the first by id
     select {_COLUMNS}
-    from qanat_queue q
+    from qanat_queue
+    left join (
+        select order_key, min(id) as first_id
+        from qanat_queue
+        where queue = $queue and aside is null and order_key is not null
+        group by order_key
+    ) using (order_key)
     where queue = $queue and aside is null and due_at <= $now
-        and not list_contains($leased, id)
-        and (order_key is null or not exists (
-            select 1
-            from qanat_queue earlier
-            where earlier.queue = $queue and earlier.order_key = q.order_key
-                and earlier.id < q.id and earlier.aside is null
-        ))
+        and id not in (select unnest($leased))
+        and (order_key is null or id = first_id)
     order by due_at, id
     limit $items_max
 """

@@ -59,7 +59,7 @@ def open_store(url: str, pipeline: str, options: StoreOptions) -> "PostgresStore
         Fatal: A newer Qanat made the store.
     """
     schema = postgres_schema.check_schema(pipeline)
-    driver()
+    driver("postgres-local" if url.startswith(_LOCAL) else "postgres")
     if not url.startswith(_LOCAL):
         return PostgresStore(Endpoint(checked(url), schema), options)
     server = _local_server(url, options)

@@ -70,8 +70,8 @@ def checked(url: str) -> str:
     return url
 
 
-def driver() -> Any:  # noqa: ANN401 - the module itself, typed where it is used
-    """Import psycopg.
+def driver(extra: str = "postgres") -> Any:  # noqa: ANN401 - the module itself, typed where it is used
+    """Import psycopg, which `extra` installs.
 
     Raises:
         MissingExtra: It isn't installed.
@@ -79,7 +79,7 @@ def driver() -> Any:  # noqa: ANN401 - the module itself, typed where it is used
     try:
         import psycopg
     except ImportError as error:
-        raise MissingExtra("psycopg", "postgres") from error
+        raise MissingExtra("psycopg", extra) from error
     return psycopg
 
 
@@ -116,8 +116,12 @@ def connect(url: str, schema: str = "", *, read_only: bool = False) -> Connectio
                 "the store", shown(url), "a database that lets us in", str(error)
             ) from None
         raise Retryable(f"{shown(url)} can't be reached: {error}", after_s=1.0) from error
-    with translated(connection):
-        _configure(connection, schema, read_only=read_only)
+    try:
+        with translated(connection):
+            _configure(connection, schema, read_only=read_only)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

@@ -137,7 +137,7 @@ class Cluster:
             if time.monotonic() > deadline:
                 raise Busy(f"the local PostgreSQL in {self.directory} runs but doesn't answer.")
             time.sleep(0.1)  # it is starting or recovering
-        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        self._forget_process()
         return None
 
     def process_alive(self) -> bool:
@@ -174,6 +174,15 @@ class Cluster:
         except OSError:  # it vanishes when the server ends
             return {}
         return {name: line.strip() for name, line in zip(names, lines, strict=False)}
+
+    def _forget_process(self) -> None:
+        """Remove what a killed server left: PostgreSQL itself only does when nobody has its number by now."""
+        found = self._process_file()
+        if found.get("socket"):
+            name = f".s.PGSQL.{found['port']}"
+            for path in (Path(found["socket"], name), Path(found["socket"], f"{name}.lock")):
+                path.unlink(missing_ok=True)
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
 
     def _configure(self, settings: Mapping[str, str]) -> None:
         chosen = {**_SETTINGS, **self._listening(), **settings}

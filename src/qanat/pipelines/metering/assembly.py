@@ -22,9 +22,9 @@ from qanat.runtime.counting import Rules
 from qanat.runtime.due import DueSteps
 from qanat.runtime.filerun import FileRun, Limits
 from qanat.runtime.plan import plan
+from qanat.session import open_to_hold
 from qanat.sources.files import After, Folder, FolderOptions
 from qanat.telemetry import Telemetry, log
-from qanat.wiring import open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def assembled(
     """
     folder = folder_of(settings, clock)
     threads = settings.threads or cores()
-    store = open_store(PIPELINE.name, settings, clock, threads=threads)
+    store = open_to_hold(PIPELINE, settings, clock, threads=threads)
     try:
         plan(PIPELINE, store.capabilities)
         store.migrate(PIPELINE.tables)

@@ -10,7 +10,7 @@ from qanat.runtime.counting import OnBad, SameContent
 from qanat.settings import CommonSettings, Duration, Size
 from qanat.sources.files import After, Ready, Watch
 
-# 6 M keys are 43 bytes each at worst (16 bytes a slot, tables grow by doubling and are at least 3/8 full): 256 MB; 171 MB on average.
+# At worst 43 bytes each (16 bytes a slot, tables grow by doubling and are at least 3/8 full): 256 MB; 171 MB on average.
 MAX_KEYS = 6_000_000
 
 
@@ -39,8 +39,8 @@ class RunSettings(CommonSettings, frozen=True, kw_only=True):
     ready: Annotated[
         Ready,
         msgspec.Meta(
-            description="When a file is finished: `rename` (it got its name by a rename, and nobody has it open for writing), `side-file` "
-            "(NAME.meta.json has its size and digest), `rest` (a heuristic: it rested for --rest)."
+            description="When a file is finished: `rename` (it got its name by a rename, and nobody has it open for writing),"
+            " `side-file` (NAME.meta.json has its size and digest), `rest` (a heuristic: it rested for --rest)."
         ),
     ] = Ready.RENAME
     rest: Annotated[

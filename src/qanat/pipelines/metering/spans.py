@@ -88,9 +88,9 @@ def sum_span(
 ) -> SpanResult:
     """Sum the lines of `span`, per consumer.
 
-    Memory: for each thread a table of at most `max_keys / threads` consumers, 21 to 43 bytes for each that is there (64 MiB
-    at 3 million), half as much again while one of the tables grows; 2 MiB of buffers for each thread; at the end 24 bytes
-    for each consumer of the result, while the tables, shrunk to 16 bytes for each consumer, are still there.
+    Memory: for each thread a table of at most `max_keys / threads` consumers, 20 to 40 bytes for each that is there (64 MiB
+    at 3 million), half as much again while one of the tables grows, and 2 MiB of buffers; at the end 24 bytes for each
+    consumer of the result, made while the tables, shrunk to 16 bytes a consumer, are still there.
 
     Args:
         source: A sequential one is read by one thread, from its start on, each byte once.

@@ -8,15 +8,15 @@ import click
 
 from qanat.clock import SystemClock
 from qanat.errors import QanatError
-from qanat.options import common_options
+from qanat.options import common_options, load_settings
 from qanat.pipelines.metering import PIPELINE
 from qanat.pipelines.metering.operations import operations
 from qanat.session import Json, open_session
-from qanat.settings import CommonSettings, load
+from qanat.settings import CommonSettings
 
 
 def _call(operation: str, file: str, given: dict[str, object]) -> dict[str, Json]:
-    settings = load(CommonSettings, given, pipeline=PIPELINE.name)
+    settings = load_settings(CommonSettings, given, pipeline=PIPELINE.name)
     clock = SystemClock()
     with open_session(PIPELINE, settings, clock, operations=operations(clock)) as session:
         return session.call(operation, name=file)

@@ -7,17 +7,17 @@ import click
 
 from qanat.clock import SystemClock
 from qanat.errors import ConfigError
-from qanat.options import common_options
+from qanat.options import common_options, load_settings
 from qanat.pipelines.metering import PIPELINE
 from qanat.pipelines.metering.operations import operations
 from qanat.session import open_session
-from qanat.settings import CommonSettings, load
+from qanat.settings import CommonSettings
 
 
 def _replay(letter: str, text: str | None, drop: bool, as_json: bool, **given: object) -> None:
     if drop and text is not None:
         raise ConfigError("--as", text, "left out with --drop")
-    settings = load(CommonSettings, given, pipeline=PIPELINE.name)
+    settings = load_settings(CommonSettings, given, pipeline=PIPELINE.name)
     clock = SystemClock()
     with open_session(PIPELINE, settings, clock, operations=operations(clock)) as session:
         if drop:

@@ -8,17 +8,17 @@ import click
 
 from qanat.clock import SystemClock
 from qanat.errors import ConfigError
-from qanat.options import common_options
+from qanat.options import common_options, load_settings
 from qanat.pipelines.metering import PIPELINE
 from qanat.pipelines.metering.operations import operations
 from qanat.pipelines.metering.periods import Granularity
 from qanat.pipelines.metering.questions import Answer, Question, usage
 from qanat.session import open_session
-from qanat.settings import CommonSettings, load, parse_duration
+from qanat.settings import CommonSettings, parse_duration
 
 
 def _rollup(days_after: str, months_after: str, as_json: bool, **given: object) -> None:
-    settings = load(CommonSettings, given, pipeline=PIPELINE.name)
+    settings = load_settings(CommonSettings, given, pipeline=PIPELINE.name)
     ages = {
         "days_after_s": _duration("--days-after", days_after),
         "months_after_s": _duration("--months-after", months_after),
@@ -44,7 +44,7 @@ def _usage(
     as_json: bool,
     **given: object,
 ) -> None:
-    settings = load(CommonSettings, given, pipeline=PIPELINE.name)
+    settings = load_settings(CommonSettings, given, pipeline=PIPELINE.name)
     question = Question(
         Granularity(granularity),
         consumer,
