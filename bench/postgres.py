@@ -237,7 +237,7 @@ def _add(store: PostgresStore, sums: Sums, rows: pa.Table | None = None) -> None
     rows = sums.arrow() if rows is None else rows
     with store.begin("count", uuid4()) as transaction:
         transaction.enter([f"file:{uuid4()}"])
-        transaction.write(TOTALS, rows, ADD_TO_TOTALS, {"files": 1})
+        transaction.write(TOTALS, rows, ADD_TO_TOTALS, {"parts": 1})
         transaction.write(USAGE, rows, ADD_TO_USAGE, {"period_start": HOUR, "granularity": "hour"})
         transaction.commit()
 

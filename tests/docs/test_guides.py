@@ -8,6 +8,7 @@ from typing import cast
 
 import pytest
 
+from qanat.errors import Fatal
 from qanat.interfaces import Store, StoreOptions
 from qanat.testing import FakeClock, MemoryDatabase, MemoryStore
 from qanat.testing.laws import SourceLaws, StoreLaws
@@ -53,6 +54,6 @@ def test_store_keeps_laws(law: int, tmp_path: Path) -> None:
     SOME_LAWS[law](laws, store)
     laws.make_newer(store)
     assert database.schema_version > MemoryDatabase().schema_version
-    with pytest.raises(Exception, match="newer Qanat"):
+    with pytest.raises(Fatal, match="newer Qanat"):
         timed(MemoryStore(StoreOptions(tmp_path, FakeClock()), database))
     assert store.seconds

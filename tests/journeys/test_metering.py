@@ -107,10 +107,10 @@ def test_once(user: User) -> None:
     user.put("a.txt", b"7 5\n007 10\n8 999999999999999999\r\nbad line\n\n9 1")
     user.put("b.txt", b"7 1\n" + b"8 999999999999999999\n" * 20)
     user.run_once("--bad-share-max", "0.5")
-    totals = user.sql("select consumer, amount, files from totals order by consumer")
+    totals = user.sql("select consumer, amount, parts from totals order by consumer")
     amounts = {7: 16, 8: 21 * 999_999_999_999_999_999, 9: 1}
     assert amounts == {row["consumer"]: row["amount"] for row in totals}
-    assert [2, 2, 1] == [row["files"] for row in totals]
+    assert [2, 2, 1] == [row["parts"] for row in totals]
     usage = user.sql(
         "select consumer, granularity, sum(amount) as amount from usage group by 1, 2 order by 1"
     )

@@ -48,12 +48,13 @@ def cut_at_random(bout: Bout) -> None:
 
 
 def cut_at_commit(bout: Bout, cut: Cut) -> None:
-    """Cut the connection at a COMMIT, again and again; the run has to go on by itself."""
-    with Proxy(bout.store) as proxy:
-        bout.ground.deliver(2 * bout.wanted)
+    """Cut the connection at a COMMIT, again and again, half of them of work; the run has to go on by itself."""
+    times = bout.wanted // 2
+    with Proxy(bout.store, bout.proof.tables) as proxy:
+        bout.ground.deliver(EVERY * times + 2)
         child = bout.start(item_s=ITEM_S / 3, store=proxy.url)
         child.wait_for({bout.proof.started})
-        proxy.arm(cut, times=bout.wanted, every=EVERY)
+        proxy.arm(cut, times=times, every=EVERY)
         code = child.wait()
         if code != 0:
             bout.unexpected(code, child)

@@ -86,7 +86,9 @@ def fill_disk(bout: Bout) -> None:
             bout.unexpected(code, child)
         if bout.faults == bout.wanted:
             break
-    bout.notes.append(f"{went_on} of {bout.runs - 1} runs went on by themselves when there was room")
+    bout.notes.append(
+        f"{went_on} of {bout.runs - 1} runs went on by themselves when there was room"
+    )
     bout.drain()
 
 

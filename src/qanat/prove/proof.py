@@ -82,6 +82,7 @@ class Proof(Protocol):
         unreachable: All other failpoints, each with the reason.
         started: The event that a run logs when it begins to work.
         committed: Events that a run logs after a commit of work.
+        tables: What its stages write; a transaction that does is one of work.
         repeats_end_with: The exit code of a run that was given an item again.
     """
 
@@ -90,6 +91,7 @@ class Proof(Protocol):
     unreachable: Mapping[str, str]
     started: str
     committed: frozenset[str]
+    tables: frozenset[str]
     repeats_end_with: int
 
     def ground(self, place: Path, store: str, workload: str) -> Ground:

@@ -3,13 +3,13 @@
 import contextlib
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from enum import Enum
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
-from qanat.prove.proxy_messages import Messages, is_commit, is_committed
+from qanat.prove.proxy_messages import Messages, is_commit, is_committed, writes_to
 
 _RECEIVE_BYTES = 1 << 16
 # How often the listening thread looks whether it should end: closing a socket doesn't wake whoever waits for it.
@@ -27,13 +27,18 @@ class Cut(Enum):
 class Proxy:
     """Listens on loopback and passes everything on, until told otherwise. A context manager.
 
+    Args:
+        url: The server.
+        tables: A transaction that writes to one of them is one of work.
+
     Attributes:
         url: Where to connect instead: plain, for what is encrypted can't be read.
         cuts: How often a COMMIT was met as armed.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, tables: Collection[str] = ()) -> None:
         self._target = _Target(url)
+        self.tables = frozenset(tables)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(_ACCEPT_WAIT_S)
         self._closing = threading.Event()
@@ -41,8 +46,8 @@ class Proxy:
         self.cuts = 0
         self._armed: Cut | None = None
         self._every = 1
-        self._left = 0
-        self._commits = 0
+        self._left = {True: 0, False: 0}  # by whether it is a COMMIT of work
+        self._commits = {True: 0, False: 0}
         self._lock = threading.Lock()
         self._connections: set[_Connection] = set()
         self._thread = threading.Thread(target=self._accept, name="proxy", daemon=True)
@@ -63,9 +68,12 @@ class Proxy:
         self.cut_all()
 
     def arm(self, cut: Cut, *, times: int, every: int) -> None:
-        """Meet every `every`th COMMIT from now on, `times` times."""
+        """Meet every `every`th COMMIT from now on: `times` times one of work, and `times` times another one."""
         with self._lock:
-            self._armed, self._left, self._every, self._commits = cut, times, every, 0
+            self._armed = cut
+            self._left = {True: times, False: times}
+            self._commits = {True: 0, False: 0}
+            self._every = every
 
     def cut_all(self) -> int:
         """Cut every connection now; return how many there were."""
@@ -75,13 +83,13 @@ class Proxy:
             connection.close()
         return len(connections)
 
-    def commit(self) -> Cut | None:
+    def commit(self, *, of_work: bool) -> Cut | None:
         """A COMMIT comes along: say what is to be done with it."""
         with self._lock:
-            self._commits += 1
-            if not self._left or self._commits % self._every:
+            self._commits[of_work] += 1
+            if not self._left[of_work] or self._commits[of_work] % self._every:
                 return None
-            self._left -= 1
+            self._left[of_work] -= 1
             return self._armed
 
     def met(self) -> None:
@@ -152,6 +160,7 @@ class _Connection:
         self._proxy = proxy
         self._client, self._server = client, server
         server.settimeout(None)
+        self._of_work = False  # whether the transaction has written what it is for
         self._dropping = threading.Event()
 
     def start(self) -> None:
@@ -178,7 +187,12 @@ class _Connection:
 
     def _pass_on(self, kind: bytes, message: bytes) -> bool:
         """Pass a client's message on; False when the connection was cut at it."""
-        cut = self._proxy.commit() if is_commit(kind, message) else None
+        cut = None
+        if is_commit(kind, message):
+            cut = self._proxy.commit(of_work=self._of_work)
+            self._of_work = False
+        elif writes_to(kind, message, self._proxy.tables):
+            self._of_work = True
         if cut is Cut.REPLY:
             self._dropping.set()
         if cut is not Cut.BEFORE:

@@ -1,10 +1,12 @@
 """Messages of PostgreSQL's wire protocol (version 3), as far as a proxy has to tell them apart."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 
 # A startup message has no type; ours is a byte that none of the real types is.
 STARTUP = b"\0"
 _HEADER_BYTES = 5
+_WRITES = re.compile(rb"\b(insert into|update|merge into|delete from|copy)\b", re.IGNORECASE)
 
 
 class Messages:
@@ -36,16 +38,29 @@ class Messages:
 
 
 def is_commit(kind: bytes, message: bytes) -> bool:
-    """Tell whether a client's message asks for COMMIT: as a simple query, or to be parsed."""
-    body = message[_HEADER_BYTES:]
-    if kind == b"P":  # the name of the prepared statement comes first
-        body = body.partition(b"\0")[2]
-    elif kind != b"Q":
-        return False
-    statement = body.partition(b"\0")[0].strip().rstrip(b";").strip().upper()
+    """Tell whether a client's message asks for COMMIT."""
+    statement = _statement(kind, message).strip().rstrip(b";").strip().upper()
     return statement in {b"COMMIT", b"END", b"COMMIT WORK", b"COMMIT TRANSACTION"}
+
+
+def writes_to(kind: bytes, message: bytes, tables: Collection[str]) -> bool:
+    """Tell whether a client's message writes to one of `tables`."""
+    statement = _statement(kind, message)
+    return bool(_WRITES.search(statement)) and any(
+        re.search(rb"\b" + table.encode() + rb"\b", statement) for table in tables
+    )
 
 
 def is_committed(kind: bytes, message: bytes) -> bool:
     """Tell whether a server's message says that COMMIT was carried out (and not that it rolled back)."""
     return kind == b"C" and message[_HEADER_BYTES:].startswith(b"COMMIT")
+
+
+def _statement(kind: bytes, message: bytes) -> bytes:
+    """The text of a simple query, or of a statement to be parsed; empty for other messages."""
+    body = message[_HEADER_BYTES:]
+    if kind == b"P":  # the name of the prepared statement comes first
+        body = body.partition(b"\0")[2]
+    elif kind != b"Q":
+        return b""
+    return body.partition(b"\0")[0]

@@ -1,7 +1,7 @@
 """What a user can do with a single file afterwards: sum it again, take it out, count it after all."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID, uuid4
@@ -14,6 +14,7 @@ from qanat.runtime.commit import Committer
 from qanat.runtime.compute import FileSource
 from qanat.runtime.discover import QUEUE, file_item, ledger_id
 from qanat.runtime.filework import FileTransform, Hooks, KeysExceeded, PartOutcome, PartPlan
+from qanat.runtime.parts import cut
 from qanat.runtime.registry import (
     FileRow,
     FileState,
@@ -164,30 +165,36 @@ class FileOperations:
         )
 
     def _outcomes(self, file: FileRow) -> Iterator[PartOutcome]:
-        """Sum a file where it lies now: in one pass, or in one per key range."""
+        """Sum a file where it lies now, in the parts in which it was counted, and in key ranges where memory wants it."""
         place = file.name if file.settled_as is None else file.settled_as
         stat = self.source.look(place)
         if stat is None:
             raise FileVanished(f"{place} isn't there any more.")
+        stop = None if file.compression != "none" else stat.size
+        plans = [PartPlan(0, 0, stop)]
+        if file.parts > 1 and file.ranges == 1:
+            plans = cut(file.size, file.parts)
+        for plan in plans:
+            yield from self._ranges(stat, file, plan)
+
+    def _ranges(self, stat: FileStat, file: FileRow, plan: PartPlan) -> Iterator[PartOutcome]:
         ranges = file.ranges
         while True:
             try:
-                first = self._pass(stat, file.compression, 0, ranges)
+                first = self._pass(stat, file.compression, replace(plan, of=ranges))
             except KeysExceeded as exceeded:
                 ranges = max(2 * ranges, self.transform.ranges(exceeded.keys_estimated))
             else:
                 break
         yield first
         for index in range(1, ranges):
-            yield self._pass(stat, file.compression, index, ranges)
+            outcome = self._pass(stat, file.compression, replace(plan, index=index, of=ranges))
+            yield replace(outcome, digests=b"", size=0)
 
-    def _pass(self, stat: FileStat, compression: str, index: int, ranges: int) -> PartOutcome:
+    def _pass(self, stat: FileStat, compression: str, plan: PartPlan) -> PartOutcome:
         hooks = Hooks(on_block=lambda _: None, on_rejected=lambda _: None)
-        stop = None if compression != "none" else stat.size
         with self.source.open(stat, compression) as opened:
-            return self.transform.compute(
-                opened.source, PartPlan(index, 0, stop, index, ranges), hooks
-            )
+            return self.transform.compute(opened.source, plan, hooks)
 
 
 def _called(reader: Queries, name: str) -> list[FileRow]:
@@ -203,10 +210,12 @@ def _called(reader: Queries, name: str) -> list[FileRow]:
 
 
 def _resummed(outcomes: list[PartOutcome]) -> Resummed:
-    first = outcomes[0]
     return Resummed(
         lines_good=sum(outcome.lines_good for outcome in outcomes),
         lines_bad=sum(outcome.lines_bad for outcome in outcomes),
         total=sum(outcome.total for outcome in outcomes),
-        digest=combine_digests(first.digests, first.size),
+        digest=combine_digests(
+            b"".join(outcome.digests for outcome in outcomes),
+            sum(outcome.size for outcome in outcomes),
+        ),
     )

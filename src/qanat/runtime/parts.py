@@ -23,6 +23,22 @@ from qanat.tables import DEAD_LETTERS, InsertNew, arrow_schema
 from qanat.telemetry import log
 
 
+def cut(size: int, count: int) -> list[PartPlan]:
+    """Cut `size` bytes into about `count` parts of one size, at multiples of the digests' chunks.
+
+    Cutting into as many parts as came out gives the same ones: an undo finds the parts that were counted.
+    """
+    while True:
+        step = math.ceil(size / count / CHUNK_BYTES) * CHUNK_BYTES
+        starts = range(0, size, step)
+        if len(starts) == count:
+            return [
+                PartPlan(number, start, min(start + step, size))
+                for number, start in enumerate(starts)
+            ]
+        count = len(starts)
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """Plans, enters and collects the parts of large files.
@@ -43,13 +59,7 @@ class Parts:
 
     def cut(self, file: FileRow) -> list[PartPlan]:
         """Cut a file into parts of about one size, at multiples of the digests' chunks."""
-        count = math.ceil(file.size / self.part_bytes)
-        size = math.ceil(file.size / count / CHUNK_BYTES) * CHUNK_BYTES
-        starts = range(0, file.size, size)
-        return [
-            PartPlan(number, start, min(start + size, file.size))
-            for number, start in enumerate(starts)
-        ]
+        return cut(file.size, math.ceil(file.size / self.part_bytes))
 
     @staticmethod
     def by_range(file: FileRow, ranges: int) -> list[PartPlan]:

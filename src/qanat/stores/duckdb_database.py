@@ -169,10 +169,12 @@ class Database:
                 raise busy(self.path, self._options.data_dir, str(error)) from error
             valid = "a DuckDB database, or a new file in a folder that can be written"
             raise ConfigError("the store", str(self.path), valid, hint=str(error)) from error
-        root.execute("set global TimeZone = 'UTC'")
-        # From here on nobody's SQL reads or writes files (but the temporary ones), or changes a setting.
-        root.execute("set global enable_external_access = false")
-        root.execute("set global lock_configuration = true")
+        # A second reader of this process shares the settings of the first, which are locked already.
+        if root.execute("select not current_setting('lock_configuration')").fetchall()[0][0]:
+            root.execute("set global TimeZone = 'UTC'")
+            # From here on nobody's SQL reads or writes files (but the temporary ones), or changes a setting.
+            root.execute("set global enable_external_access = false")
+            root.execute("set global lock_configuration = true")
         return root
 
     def _settings(self) -> dict[str, str | bool | int | float | list[str]]:

@@ -24,9 +24,6 @@ _VERSION_MIN = 140_000  # the first that looks after its clients while it works 
 _RETRYABLE_CLASSES = ("08", "53", "57", "58", "40")
 _RETRYABLE_CODES = ("55P03", "55006", "25P03", "25P04")
 _TOO_LARGE_CLASSES = ("54",)
-# The statement itself is wrong: syntax and names, or it writes in a transaction that only reads.
-_STATEMENT_CLASSES = ("42", "0A")
-_READ_ONLY = "25006"
 
 
 def shown(url: str) -> str:
@@ -178,12 +175,4 @@ def meaning(error: "psycopg.Error", *, lost: bool) -> QanatError:
         return Retryable(f"PostgreSQL: {text}", after_s=1.0 if lost or code[:2] == "53" else 0.2)
     if code[:2] in _TOO_LARGE_CLASSES:
         return TooLarge(f"PostgreSQL: {text}")
-    if code[:2] in _STATEMENT_CLASSES or code == _READ_ONLY:
-        return ConfigError(
-            "the statement", _first_line(text), "one that PostgreSQL understands", text
-        )
     return Fatal(f"PostgreSQL: {text}")
-
-
-def _first_line(text: str) -> str:
-    return text.splitlines()[0]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from qanat.errors import ConfigError
 from qanat.interfaces import Scalar
 from qanat.records import Staged
 from qanat.stores import postgres_modes, postgres_staging, postgres_sums
@@ -41,9 +42,13 @@ def merge(
 
 
 def _incoming(table: Table, parts: Sequence[Part], constants: Mapping[str, Scalar]) -> Incoming:
-    # A column that one part lacks is null there.
+    strange = [name for part in parts for name in part.columns if name not in table.names]
+    if strange:
+        raise ConfigError(
+            f"a column for {table.name}", strange[0], f"one of {', '.join(table.names)}"
+        )
     columns = [name for name in table.names if any(name in part.columns for part in parts)]
-    selects = [part.unpacked(columns, place) for place, part in enumerate(parts)]
+    selects = [part.unpacked(table, columns, place) for place, part in enumerate(parts)]
     return Incoming(table, f"({' union all '.join(selects)})", tuple(columns), constants)
 
 
@@ -52,11 +57,11 @@ def _packed(
 ) -> bool:
     """Whether the parts are arrays of one kind, fit for the table's key, and their sums stay within 64 bits."""
     first = parts[0]
-    free = [name for name in mode.key if name not in constants]
+    greatest = sum(part.magnitude for part in parts)
+    repeated = [abs(int(str(constants[n]))) for n in mode.sums if constants.get(n) is not None]
     return (
         all(part.packed and part.columns == first.columns for part in parts)
-        and free == [first.columns[0]]
-        and sum(part.magnitude for part in parts) < 2**63
+        and max([greatest, *(value * len(parts) for value in repeated)]) < 2**63
         and postgres_sums.can_pack(table, mode, first.columns, constants)
     )
 
@@ -71,24 +76,32 @@ def _as_one(
     """Return the parts as one packed relation: a single one as it is, several summed by key."""
     key, *values = parts[0].columns
     if len(parts) == 1:
-        return PackedSums(
-            table, mode, parts[0].relation, key, tuple(values), parts[0].rows, constants
-        )
-    columns = (key, *values)
-    relation = temporary(connection, packed_ddl(columns), "merge")
-    rows = " union all ".join(part.unpacked(columns, 0) for part in parts)
-    sums = ", ".join(f"cast(sum({quoted(name)}) as bigint) as {quoted(name)}" for name in values)
-    arrays = ", ".join(f"array_agg({quoted(name)} order by {quoted(key)})" for name in columns)
+        relation, rows = parts[0].relation, parts[0].rows
+        return PackedSums(table, mode, relation, key, tuple(values), rows, constants)
+    # A constant that is added counts for every part in which a key occurs.
+    values += [name for name in mode.sums if name in constants]
+    left = {name: value for name, value in constants.items() if name not in values}
+    relation = temporary(connection, packed_ddl([key, *values]), "merge")
+    rows = _sum_into(connection, relation, (key, *values), _incoming(table, parts, constants))
+    return PackedSums(table, mode, relation, key, tuple(values), rows, left)
+
+
+def _sum_into(
+    connection: Connection, relation: str, columns: Sequence[str], incoming: Incoming
+) -> int:
+    """Sum `incoming` by the first of `columns` into a packed relation; return how many keys there are."""
+    key = quoted(columns[0])
+    sums = ", ".join(f"cast(sum({quoted(n)}) as bigint) as {quoted(n)}" for n in columns[1:])
+    arrays = ", ".join(f"array_agg({quoted(name)} order by {key})" for name in columns)
     length = array_length(len(columns))
     with postgres_sums.roomy(connection):
         count = connection.execute(
-            f"with summed as (select {quoted(key)}, {sums},"
-            f" (row_number() over (order by {quoted(key)}) - 1) / {length} as place"
-            f" from ({rows}) r group by {quoted(key)}),"
+            f"with summed as (select {key}, {sums},"
+            f" (row_number() over (order by {key}) - 1) / {length} as place"
+            f" from {incoming.sql} q group by {key}),"
             f" arrays as (insert into {relation} select {arrays} from summed group by place"
-            f" order by place returning cardinality({quoted(key)}) as length)"
-            " select sum(length) from arrays".encode()
+            f" order by place returning cardinality({key}) as length)"
+            " select sum(length) from arrays".encode(),
+            incoming.parameters,
         ).fetchone()
-    return PackedSums(
-        table, mode, relation, key, tuple(values), int(count[0]) if count else 0, constants
-    )
+    return int(count[0]) if count else 0

@@ -73,15 +73,13 @@ def statement(connection: Connection, sql: str) -> Iterator[None]:
     """Turn errors of the user's statement into ConfigError, and others into what they mean."""
     import psycopg
 
+    wrong = (psycopg.ProgrammingError, psycopg.NotSupportedError, psycopg.DataError)
     try:
         yield
+    except (*wrong, psycopg.errors.ReadOnlySqlTransaction) as error:
+        raise not_valid(sql, str(error)) from error
     except psycopg.Error as error:
-        found = meaning(error, lost=connection.closed)
-        if isinstance(found, ConfigError) or isinstance(
-            error, psycopg.ProgrammingError | psycopg.DataError
-        ):
-            raise not_valid(sql, str(error)) from error
-        raise found from error
+        raise meaning(error, lost=connection.closed) from error
 
 
 class PostgresReader:

@@ -17,8 +17,8 @@ from qanat.stores.postgres_encode import encode
 from qanat.stores.postgres_load import POSITION, copy, numbered, relation_of
 from qanat.stores.postgres_locks import LockNames
 from qanat.stores.postgres_packed import packable, packed_ddl
-from qanat.stores.postgres_types import as_declared, quoted
-from qanat.tables import Table
+from qanat.stores.postgres_types import TYPES, as_declared, quoted
+from qanat.tables import Column, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,15 +43,21 @@ class Part:
     packed: bool
     magnitude: int
 
-    def unpacked(self, columns: Sequence[str], place: int) -> str:
-        """Return a select of its rows, numbered after those of the parts in places before."""
-        if self.packed:
-            values = [f"unnest(p.{quoted(name)}) as {quoted(name)}" for name in columns]
-            number = f"{place << 40}"  # its keys are unique, so its own order decides nothing
-        else:
-            values = [f"p.{quoted(name)}" for name in columns]
-            number = f"{place << 40} + p.{POSITION}"
-        return f"select {', '.join([*values, f'{number} as {POSITION}'])} from {self.relation} p"
+    def unpacked(self, table: Table, columns: Sequence[str], place: int) -> str:
+        """Return a select of its rows for `table`, numbered after those of the parts in places before.
+
+        A column that this part doesn't have is null.
+        """
+        values = [f"{self._value(table.column(name))} as {quoted(name)}" for name in columns]
+        # The keys of a packed part are unique, so the order of its rows decides nothing.
+        number = f"{place << 40}" if self.packed else f"{place << 40} + p.{POSITION}"
+        return f"select {', '.join(values)}, {number} as {POSITION} from {self.relation} p"
+
+    def _value(self, column: Column) -> str:
+        if column.name not in self.columns:
+            return f"cast(null as {TYPES[column.type]})"
+        value = f"p.{quoted(column.name)}"
+        return f"unnest({value})" if self.packed else value
 
 
 def stage(

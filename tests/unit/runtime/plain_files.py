@@ -25,7 +25,7 @@ WORDS = Table(
     (
         Column("word", ColumnType.TEXT),
         Column("times", ColumnType.INT64),
-        Column("files", ColumnType.INT64),
+        Column("parts", ColumnType.INT64),
     ),
     key=("word",),
 )
@@ -72,7 +72,7 @@ class CountWords:
             for start in range(part.start, stop, CHUNK_BYTES)
         )
         return PartOutcome(
-            rows, good * first, len(bad) * first, counts.total(), digests, len(content)
+            rows, good * first, len(bad) * first, counts.total(), digests, stop - part.start
         )
 
     @staticmethod
@@ -88,15 +88,15 @@ class CountWords:
         return 2
 
     def targets(self, file: FileRow, transaction: Transaction) -> Sequence[Target]:
-        return (Target(WORDS, Add(("word",), ("times", "files")), {"files": 1}),)
+        return (Target(WORDS, Add(("word",), ("times", "parts")), {"parts": 1}),)
 
     def reversed(self, rows: pa.Table) -> pa.Table:
         times = pa.array([-value for value in rows.column("times").to_pylist()], pa.int64())
         return rows.set_column(1, "times", times)
 
     def reversing(self, targets: Sequence[Target]) -> Sequence[Target]:
-        mode = Add(("word",), ("times", "files"), drop_when_zero="files")
-        return [Target(target.table, mode, {"files": -1}) for target in targets]
+        mode = Add(("word",), ("times", "parts"), drop_when_zero="parts")
+        return [Target(target.table, mode, {"parts": -1}) for target in targets]
 
 
 def _letters(bad: list[tuple[int, int, bytes]]) -> pa.Table:

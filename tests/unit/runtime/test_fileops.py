@@ -48,7 +48,7 @@ def test_undo(place: Place) -> None:
     files = operations(place)
     files.undo(files.find("b.txt", COUNTED))
     assert {"x": 1, "y": 1} == place.words()
-    assert [("x", 1), ("y", 1)] == place.query("select word, files from words order by word")
+    assert [("x", 1), ("y", 1)] == place.query("select word, parts from words order by word")
     with pytest.raises(ConfigError, match="undone"):
         files.find("b.txt", COUNTED)
 
@@ -62,6 +62,21 @@ def test_undo_by_ranges(place: Place) -> None:
     files = operations(place)
     files.undo(files.find("a.txt", COUNTED))
     assert {"x": 1} == place.words()
+
+
+def test_undo_in_parts(place: Place) -> None:
+    """A file that was counted in parts is verified and undone in the same parts."""
+    place.whole_bytes_max = 100
+    place.put("b.txt", "word")
+    place.put("a.txt", *(["word"] * 500_000), "bad line", "once")
+    place.run()
+    assert [("word", 4), ("once", 1)] == place.query("select word, parts from words order by times desc")
+    files = operations(place)
+    row = files.find("a.txt", COUNTED)
+    assert row.parts > 1
+    assert (row.digest, row.lines_good) == (files.verify(row).digest, files.verify(row).lines_good)
+    files.undo(row)
+    assert [("word", 1)] == place.query("select word, parts from words")
 
 
 def test_undo_of_a_changed_file(place: Place) -> None:

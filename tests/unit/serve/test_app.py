@@ -39,7 +39,7 @@ def session(tmp_path: Path) -> Iterator[Session]:
     store.migrate(PIPELINE.tables)
     committer = Committer(store, PIPELINE.name, "count", clock, Telemetry())
     huge = 2**70
-    totals = [{"consumer": 7, "amount": huge, "files": 1}, {"consumer": 9, "amount": 5, "files": 1}]
+    totals = [{"consumer": 7, "amount": huge, "parts": 1}, {"consumer": 9, "amount": 5, "parts": 1}]
     usage = [
         {
             "consumer": row["consumer"],
@@ -88,7 +88,7 @@ def client(session: Session) -> TestClient:
 
 def test_total(client: TestClient) -> None:
     """A total is exact beyond 64 bits; an unknown consumer is 404, an impossible one 422."""
-    assert {"consumer": 7, "amount": str(2**70), "files": 1} == client.get(
+    assert {"consumer": 7, "amount": str(2**70), "parts": 1} == client.get(
         "/api/metering/totals/7"
     ).json()
     assert 404 == client.get("/api/metering/totals/8").status_code

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -127,7 +128,7 @@ def test_read_only(tmp_path: Path) -> None:
         with pytest.raises(ConfigError):
             reader.migrate([EVENTS])
         with pytest.raises(ConfigError):
-            reader.begin("stage", __import__("uuid").uuid4())
+            reader.begin("stage", uuid4())
         reader.close()
 
 

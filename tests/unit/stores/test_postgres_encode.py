@@ -39,17 +39,30 @@ TEXTS = Table(
         Column("at", ColumnType.TIMESTAMP, nullable=True),
     ),
 )
-MOMENTS = (datetime(1583, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))
-SUMS = Table("sums", (Column("consumer", ColumnType.INT64), Column("amount", ColumnType.INT128)), key=("consumer",))
+MOMENTS = (
+    datetime(1583, 1, 1, tzinfo=UTC),
+    datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+)
+SUMS = Table(
+    "sums",
+    (Column("consumer", ColumnType.INT64), Column("amount", ColumnType.INT128)),
+    key=("consumer",),
+)
 
 
 def table_of(table: Table, rows: Sequence[tuple[object, ...]]) -> pa.Table:
     columns = [
-        [Decimal(value) if isinstance(value, int) and "decimal" in str(field.type) else value for value in column]
+        [
+            Decimal(value) if isinstance(value, int) and "decimal" in str(field.type) else value
+            for value in column
+        ]
         for column, field in zip(zip(*rows, strict=True), arrow_schema(table), strict=True)
     ]
     return pa.table(
-        [pa.array(column, field.type) for column, field in zip(columns, arrow_schema(table), strict=True)],
+        [
+            pa.array(column, field.type)
+            for column, field in zip(columns, arrow_schema(table), strict=True)
+        ],
         names=list(table.names),
     )
 
@@ -86,7 +99,11 @@ def test_numbers_are_binary(postgres_url: str, count: int) -> None:
 @pytest.mark.parametrize(
     "rows",
     [
-        [(2**63, "", b"", MOMENTS[0]), (None, None, None, None), (-(10**37), '"\\.\n,', bytes(range(256)), MOMENTS[1])],
+        [
+            (2**63, "", b"", MOMENTS[0]),
+            (None, None, None, None),
+            (-(10**37), '"\\.\n,', bytes(range(256)), MOMENTS[1]),
+        ],
         [(1, "a", None, None)] * 2,
         [(1, "a", b"\0", None)] * 20_000,
     ],
@@ -117,7 +134,9 @@ def test_constants(postgres_url: str, text: str | None) -> None:
 def test_fits_64_bits(numbers: list[int]) -> None:
     """Decimals are taken for 64-bit numbers if and only if all of them are."""
     column = pa.chunked_array([pa.array([Decimal(n) for n in numbers], pa.decimal128(38, 0))])
-    found = fits_64_bits(ColumnType.INT128, pa.chunked_array([column.chunk(0)[:1], column.chunk(0)[1:]]))
+    found = fits_64_bits(
+        ColumnType.INT128, pa.chunked_array([column.chunk(0)[:1], column.chunk(0)[1:]])
+    )
     if all(-(2**63) <= n < 2**63 for n in numbers):
         assert found is not None
         assert found.tolist() == numbers

@@ -113,8 +113,16 @@ def test_killed_users_dont_count(folder: Path) -> None:
 
 def test_ends_with_its_process(folder: Path) -> None:
     """A user that ends without leaving has left all the same."""
-    forgetful = CHILD.replace("with start_server(Path(sys.argv[1])):", "server = start_server(Path(sys.argv[1]))\nif True:")
-    subprocess.run([sys.executable, "-c", forgetful, str(folder)], check=True, stdin=subprocess.DEVNULL, capture_output=True)
+    forgetful = CHILD.replace(
+        "with start_server(Path(sys.argv[1])):",
+        "server = start_server(Path(sys.argv[1]))\nif True:",
+    )
+    subprocess.run(
+        [sys.executable, "-c", forgetful, str(folder)],
+        check=True,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+    )
     assert not (folder / "data" / "postmaster.pid").exists()
 
 
@@ -138,7 +146,9 @@ def test_foreign_process_number(folder: Path) -> None:
     """A process number that was left behind and belongs to somebody else by now doesn't keep the server from starting."""
     with start_server(folder):
         lines = (folder / "data" / "postmaster.pid").read_text().splitlines()
-    (folder / "data" / "postmaster.pid").write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
+    (folder / "data" / "postmaster.pid").write_text(
+        "\n".join([str(os.getpid()), *lines[1:]]) + "\n"
+    )
     with start_server(folder) as server:
         assert ask(server) == "on"
 
@@ -186,7 +196,8 @@ def test_does_not_start(tmp_path: Path) -> None:
 
 def test_settings(tmp_path: Path) -> None:
     """Who starts the server may set it up."""
-    with start_server(tmp_path, {"wal_level": "logical", "max_wal_senders": "2"}) as server, psycopg.connect(server.url) as connection:
+    chosen = {"wal_level": "logical", "max_wal_senders": "2"}
+    with start_server(tmp_path, chosen) as server, psycopg.connect(server.url) as connection:
         assert connection.execute("show wal_level").fetchone() == ("logical",)
 
 
@@ -201,7 +212,9 @@ def test_password_is_not_shown(folder: Path) -> None:
             psycopg.connect(server.url.replace(password, "wrong"))
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root needs an account")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root needs an account"
+)
 @pytest.mark.parametrize("mode", [0o755, 0o700], ids=["open", "closed"])
 def test_root(tmp_path: Path, mode: int) -> None:
     """Root runs the server under another account, also below a folder that is closed to everybody else, and leaves it closed."""
@@ -214,7 +227,9 @@ def test_root(tmp_path: Path, mode: int) -> None:
     assert closed.stat().st_mode & 0o777 == mode
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root needs an account")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root needs an account"
+)
 def test_out_of_reach(tmp_path: Path) -> None:
     """Where no account can run the programs, root is told what to do."""
     with pytest.raises(ConfigError, match="ordinary user"):

@@ -1,5 +1,6 @@
 """A COMMIT whose reply is lost is looked up, never guessed."""
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from qanat.clock import SystemClock
 from qanat.errors import CommitUnknown, Retryable
 from qanat.interfaces import StoreOptions
 from qanat.stores.postgres import PostgresStore, open_store
+from qanat.stores.postgres_locks import LockNames
 from qanat.tables import Append
 from qanat.testing.laws_store import EVENTS, STAGE, contents, rows
 from tests.unit.stores.postgres_proxy import COMMIT, Fate, Link, Proxy
@@ -76,34 +78,24 @@ def test_reply_lost(store: PostgresStore, proxy: Proxy, fate: Fate, expected: bo
 
 
 def test_outcome_waits(store: PostgresStore, postgres_url: str) -> None:
-    """While another connection may still commit under the id, nobody says that it didn't."""
-    commit_id = uuid4()
-    with psycopg.connect(postgres_url) as other:
-        lock = store._locks.commit(commit_id)
-        other.execute("select pg_advisory_xact_lock(%s)", [lock])
-        schema = store._endpoint.schema
-        other.execute(
-            f'insert into "{schema}".qanat_commits values (%s, %s)'.encode(), [commit_id, STAGE]
-        )
-        watcher = psycopg.connect(postgres_url, autocommit=True)
-        try:
-            assert store.outcome(STAGE, uuid4()) is False
-            import threading
-
-            found: list[bool] = []
-            asking = threading.Thread(target=lambda: found.append(store.outcome(STAGE, commit_id)))
-            asking.start()
-            while not watcher.execute(
-                "select from pg_locks where locktype = 'advisory' and not granted"
-            ).fetchall():
-                assert asking.is_alive()
-                time.sleep(0.01)
-            assert [] == found
-            other.commit()
-            asking.join()
-            assert [True] == found
-        finally:
-            watcher.close()
+    """While somebody may still commit under the id, nobody says that it didn't."""
+    commit_id, schema = uuid4(), store._endpoint.schema
+    found: list[bool] = []
+    asking = threading.Thread(target=lambda: found.append(store.outcome(STAGE, commit_id)))
+    with (
+        psycopg.connect(postgres_url) as other,
+        psycopg.connect(postgres_url, autocommit=True) as watcher,
+    ):
+        other.execute("select pg_advisory_xact_lock(%s)", [LockNames(schema).commit(commit_id)])
+        insert = f'insert into "{schema}".qanat_commits values (%s, %s)'
+        other.execute(insert.encode(), [commit_id, STAGE])
+        asking.start()
+        while not watcher.execute("select from pg_locks where not granted").fetchall():
+            assert asking.is_alive()
+        assert [] == found
+        other.commit()
+        asking.join()
+    assert [True] == found
 
 
 def test_connection_cut_before_commit(store: PostgresStore, postgres_url: str) -> None:

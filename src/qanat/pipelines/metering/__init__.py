@@ -9,7 +9,7 @@ TOTALS = Table(
     columns=(
         Column("consumer", ColumnType.INT64),
         Column("amount", ColumnType.INT128, about="everything the consumer ever used"),
-        Column("files", ColumnType.INT64, about="in how many counted files the consumer occurs"),
+        Column("parts", ColumnType.INT64, about="in how many counted parts of files the consumer occurs"),
     ),
     key=("consumer",),
     large=True,
@@ -58,7 +58,7 @@ SUMS = Table(
     about="the shape of what a file's parts come to",
 )
 
-ADD_TO_TOTALS = Add(key=TOTALS.key, sums=("amount", "files"))
+ADD_TO_TOTALS = Add(key=TOTALS.key, sums=("amount", "parts"))
 ADD_TO_USAGE = Add(key=USAGE.key, sums=("amount",))
 
 PIPELINE = Pipeline(

@@ -21,7 +21,7 @@ class Total(BaseModel):
 
     consumer: int
     amount: str
-    files: int
+    parts: int
 
 
 class Period(BaseModel):
@@ -49,7 +49,7 @@ def router(session: Session) -> APIRouter:
     def total(consumer: Consumer) -> Total:
         """The total of one consumer."""
         rows = session.query(
-            "select consumer, amount, files from totals where consumer = $consumer",
+            "select consumer, amount, parts from totals where consumer = $consumer",
             {"consumer": consumer},
         ).to_pylist()
         if not rows:
@@ -60,7 +60,7 @@ def router(session: Session) -> APIRouter:
     def top(limit: Annotated[int, Query(ge=1, le=TOP_MAX)] = 10) -> list[Total]:
         """The consumers with the greatest totals; equal ones by number."""
         rows = session.query(
-            "select consumer, amount, files from totals order by amount desc, consumer limit $limit",
+            "select consumer, amount, parts from totals order by amount desc, consumer limit $limit",
             {"limit": limit},
         )
         return [_total(row) for row in rows.to_pylist()]
@@ -91,7 +91,7 @@ def router(session: Session) -> APIRouter:
 
 
 def _total(row: dict[str, int]) -> Total:
-    return Total(consumer=row["consumer"], amount=str(row["amount"]), files=row["files"])
+    return Total(consumer=row["consumer"], amount=str(row["amount"]), parts=row["parts"])
 
 
 def _utc(moment: datetime | None) -> datetime | None:

@@ -48,6 +48,7 @@ class MeteringProof:
         self.pipeline = PIPELINE.name
         self.started = "stage.started"
         self.committed = frozenset({"file.counted", "file.part_staged"})
+        self.tables = frozenset(w.table.name for stage in PIPELINE.stages for w in stage.writes)
         self.repeats_end_with = 1  # as for every file that is held
         streams = {point for point in failpoints.POINTS if point.startswith("batch.")}
         self.unreachable = dict.fromkeys(

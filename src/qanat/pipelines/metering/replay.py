@@ -77,7 +77,7 @@ def _add(transaction: Transaction, consumer: int, amount: int, registered_at: da
         [{"consumer": consumer, "amount": amount}], schema=arrow_schema(SUMS)
     )
     # The file was counted already, so that only the amount is added.
-    transaction.write(TOTALS, rows, Add(TOTALS.key, ("amount", "files")), {"files": 0})
+    transaction.write(TOTALS, rows, Add(TOTALS.key, ("amount", "parts")), {"parts": 0})
     transaction.write(
         USAGE, rows, Add(USAGE.key, ("amount",)), period_of(transaction, registered_at)
     )

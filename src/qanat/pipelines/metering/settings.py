@@ -90,7 +90,8 @@ class RunSettings(CommonSettings, frozen=True, kw_only=True):
     max_keys: Annotated[
         int,
         msgspec.Meta(
-            description="Distinct consumers in memory at a time, at 22 to 43 bytes each. A file with more is read once per key range.",
+            description="Distinct consumers in memory at a time, at 22 to 43 bytes each."
+            " A file with more is read once per key range.",
             ge=1024,
         ),
     ] = MAX_KEYS

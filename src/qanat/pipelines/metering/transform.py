@@ -88,7 +88,7 @@ class SumFiles:
     def targets(self, file: FileRow, transaction: Transaction) -> Sequence[Target]:
         """Totals first, then usage of the period in which the file was registered."""
         return (
-            Target(TOTALS, ADD_TO_TOTALS, {"files": 1}),
+            Target(TOTALS, ADD_TO_TOTALS, {"parts": 1}),
             Target(USAGE, ADD_TO_USAGE, period_of(transaction, file.registered_at)),
         )
 
@@ -97,7 +97,7 @@ class SumFiles:
         _, usage = targets
         return (
             Target(
-                TOTALS, Add(TOTALS.key, ("amount", "files"), drop_when_zero="files"), {"files": -1}
+                TOTALS, Add(TOTALS.key, ("amount", "parts"), drop_when_zero="parts"), {"parts": -1}
             ),
             Target(USAGE, Add(USAGE.key, ("amount",), drop_when_zero="amount"), usage.constants),
         )
