@@ -6,10 +6,10 @@ The table is a Parquet file, written anew beside the old one, synced, and rename
 over the sums by Arrow.
 """
 
-import os
 import sys
 from pathlib import Path
 
+import metering_durable as durable
 import pyarrow as pa
 from datafusion import SessionConfig, SessionContext
 
@@ -44,7 +44,7 @@ def add(file: str, table: Path, way: str) -> None:
         "lines", file, schema=schema, has_header=False, delimiter=" ", file_extension=".txt"
     )
     if way == "duckdb":
-        _hand_over(context.sql(SUMS).to_arrow_table(), table)
+        durable.hand_over(context.sql(SUMS).to_arrow_table(), table)
     else:
         context.register_parquet("totals", str(table))
         _write(context, WAYS[way], table)
@@ -53,25 +53,7 @@ def add(file: str, table: Path, way: str) -> None:
 def _write(context: SessionContext, query: str, table: Path) -> None:
     new = table.with_suffix(".new.parquet")
     context.sql(f"copy ({query}) to '{new}' stored as parquet").collect()
-    for path in (new, table.parent):
-        descriptor = os.open(path, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.close(descriptor)
-        if path == new:
-            new.replace(table)
-
-
-def _hand_over(sums: pa.Table, database: Path) -> None:
-    import duckdb
-
-    with duckdb.connect(database) as connection:
-        connection.register("sums", sums)
-        connection.execute("""
-            create or replace table totals as
-            select consumer, sum(amount)::bigint as amount
-            from (from totals union all from sums)
-            group by consumer
-        """)
+    durable.replace(new, table)
 
 
 if __name__ == "__main__":

@@ -6,10 +6,10 @@ The table is a Parquet file, written anew beside the old one, synced, and rename
 over the sums by Arrow. The streaming engine sums in all ways.
 """
 
-import os
 import sys
 from pathlib import Path
 
+import metering_durable as durable
 import polars as pl
 
 
@@ -27,7 +27,7 @@ def add(file: str, table: Path, way: str) -> None:
         return
     sums = _summed(lines).collect(engine="streaming")
     if way == "duckdb":
-        _hand_over(sums, table)
+        durable.hand_over(sums.to_arrow(), table)
     elif way == "join":
         joined = pl.scan_parquet(table).join(sums.lazy(), on="consumer", how="full", coalesce=True)
         amount = pl.col("amount").fill_null(0) + pl.col("amount_right").fill_null(0)
@@ -44,25 +44,7 @@ def _write(rows: pl.LazyFrame, table: Path) -> None:
     new = table.with_suffix(".new")
     # Compressing takes longer than writing what it saves.
     rows.sink_parquet(new, engine="streaming", compression="uncompressed")
-    for path in (new, table.parent):
-        descriptor = os.open(path, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.close(descriptor)
-        if path == new:
-            new.replace(table)
-
-
-def _hand_over(sums: pl.DataFrame, database: Path) -> None:
-    import duckdb
-
-    with duckdb.connect(database) as connection:
-        connection.register("sums", sums.to_arrow())
-        connection.execute("""
-            create or replace table totals as
-            select consumer, sum(amount)::bigint as amount
-            from (from totals union all from sums)
-            group by consumer
-        """)
+    durable.replace(new, table)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,9 @@ class Memory:
 class Program:
     """A program that was started; its output is kept."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str] | None = None
+    ) -> None:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `wait`
         self._command = command
         self._started_s = time.perf_counter()
@@ -86,7 +88,9 @@ class Program:
             output = file.read().decode(errors="replace")
         if self._process.returncode:
             last = "\n".join(output.splitlines()[-ERROR_LINES:])
-            raise ProgramFailed(f"{' '.join(self._command[:4])} …: {self._process.returncode}\n{last}")
+            raise ProgramFailed(
+                f"{' '.join(self._command[:4])} …: {self._process.returncode}\n{last}"
+            )
         return Ran(wall_s, usage.ru_utime + usage.ru_stime, output)
 
 
@@ -126,6 +130,9 @@ def _memory(pid: int) -> Memory:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
     except OSError:  # it ended meanwhile
         return Memory(0, 0)
-    sizes = {name: int(rest.split()[0]) << 10 for name, _, rest in (line.partition(":") for line in lines)}
+    sizes = {
+        name: int(rest.split()[0]) << 10
+        for name, _, rest in (line.partition(":") for line in lines)
+    }
     private = sizes.get("Private_Clean", 0) + sizes.get("Private_Dirty", 0)
     return Memory(private, sizes.get("Anonymous", 0))

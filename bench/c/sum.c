@@ -1,12 +1,13 @@
 /* The limit: sums lines `consumer amount` per consumer in memory, in C, and does nothing else.
  *
- *   gcc -O3 -march=native -pthread -o sum sum.c
+ *   gcc -O3 -march=native -pthread [-DWIDE] -o sum sum.c
  *   ./sum FILE THREADS [REPEATS]
  *
  * Each run prints the seconds it took, the number of consumers and the total. It takes the same steps as the kernel of the
  * `metering` pipeline (windows of 4 KiB; places of separators, columns of digits, numbers, sums with slots fetched ahead),
  * written for this processor with AVX2. It leaves out what the pipeline needs beside: nothing is validated (each line must
- * be good, with at most eight digits in a number), no digest is taken, sums end at 64 bits, nothing is sorted.
+ * be good, with at most eight digits in a number; with WIDE, sixteen in a consumer), no digest is taken, sums end at 64
+ * bits, nothing is sorted.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -36,7 +37,7 @@ typedef struct {
 typedef struct {
     Table table;
     uint32_t places[WINDOW + 64];
-    uint64_t keys[WINDOW / 2 + 64], amounts[WINDOW / 2 + 64];
+    uint64_t keys[WINDOW / 2 + 64], upper_keys[WINDOW / 2 + 64], amounts[WINDOW / 2 + 64];
     uint8_t buffer[FRONT + CHUNK + BACK];
 } Worker;
 
@@ -135,11 +136,20 @@ static uint8_t *sum_lines(Worker *me, uint8_t *text, uint8_t *end) {
         uint32_t start = 0;
         for (int i = 0; i < lines; i++) {
             uint32_t space = me->places[2 * i], stop = me->places[2 * i + 1];
+#ifdef WIDE
+            uint32_t above = space - start > 8 ? space - start - 8 : 0;
+            me->upper_keys[i] = above ? digits(text + start, above) : 0;
+            start += above;
+#endif
             me->keys[i] = digits(text + start, space - start);
             me->amounts[i] = digits(text + space + 1, stop - space - 1);
             start = stop + 1;
         }
         convert(me->keys, lines);
+#ifdef WIDE
+        convert(me->upper_keys, lines);
+        for (int i = 0; i < lines; i++) me->keys[i] += me->upper_keys[i] * 100000000;
+#endif
         convert(me->amounts, lines);
         Table *table = &me->table;
         for (int i = 0; i < lines; i++) {

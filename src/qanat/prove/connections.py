@@ -51,7 +51,7 @@ def cut_at_commit(bout: Bout, cut: Cut) -> None:
     """Cut the connection at a COMMIT, again and again, half of them of work; the run has to go on by itself."""
     times = bout.wanted // 2
     with Proxy(bout.store, bout.proof.tables) as proxy:
-        bout.ground.deliver(EVERY * times + 2)
+        bout.ground.deliver(EVERY * times + 4)
         child = bout.start(item_s=ITEM_S / 3, store=proxy.url)
         child.wait_for({bout.proof.started})
         proxy.arm(cut, times=times, every=EVERY)

@@ -1,6 +1,6 @@
 """Reading with a user's SQL: one statement that only reads, bound parameters, no files."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import duckdb
 import pyarrow as pa
@@ -10,7 +10,9 @@ from qanat.stores.duckdb_arrow import normal_schema, normalised
 from qanat.stores.duckdb_database import Database
 from qanat.stores.duckdb_errors import refused, translated
 
-READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+READING = (duckdb.StatementType.SELECT,)
+# In a snapshot alone: there DuckDB itself refuses `explain analyze delete …`.
+LOOKING = (*READING, duckdb.StatementType.EXPLAIN)
 WRITING = (
     duckdb.StatementType.INSERT,
     duckdb.StatementType.UPDATE,
@@ -25,7 +27,7 @@ BATCH_ROWS = 65_536
 class DuckdbReader:
     """One moment of a store, for one thread.
 
-    It gives one stream at a time: read it to its end, or close it, before the next query. A statement that fails while it runs
+    It gives one stream at a time: read it to its end, or drop it, before the next query. A statement that fails while it runs
     (not one that isn't valid) ends the moment: open another snapshot.
     """
 
@@ -35,13 +37,13 @@ class DuckdbReader:
 
     def query(self, sql: str, parameters: Mapping[str, Scalar] | None = None) -> pa.Table:
         with self._database.errors(sql):
-            return query(self._connection, sql, parameters)
+            return query(self._connection, sql, parameters, LOOKING)
 
     def stream(
         self, sql: str, parameters: Mapping[str, Scalar] | None = None
     ) -> pa.RecordBatchReader:
         with self._database.errors(sql):
-            statement = only_statement(self._connection, sql, READING)
+            statement = only_statement(self._connection, sql, LOOKING)
             relation = self._connection.sql(statement, params=dict(parameters or {}))
             reader = relation.to_arrow_reader(BATCH_ROWS)
             schema = normal_schema(reader.schema)
@@ -49,10 +51,13 @@ class DuckdbReader:
 
 
 def query(
-    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Scalar] | None
+    connection: duckdb.DuckDBPyConnection,
+    sql: str,
+    parameters: Mapping[str, Scalar] | None,
+    kinds: Sequence[duckdb.StatementType] = READING,
 ) -> pa.Table:
-    """Run one statement that only reads."""
-    statement = only_statement(connection, sql, READING)
+    """Run one statement of the given kinds and return its rows."""
+    statement = only_statement(connection, sql, kinds)
     return normalised(connection.sql(statement, params=dict(parameters or {})).to_arrow_table())
 
 
@@ -64,7 +69,7 @@ def _batches(reader: pa.RecordBatchReader, sql: str) -> Iterator[pa.RecordBatch]
 
 
 def only_statement(
-    connection: duckdb.DuckDBPyConnection, sql: str, kinds: Iterable[duckdb.StatementType]
+    connection: duckdb.DuckDBPyConnection, sql: str, kinds: Sequence[duckdb.StatementType]
 ) -> duckdb.Statement:
     """Return the one statement in `sql`.
 

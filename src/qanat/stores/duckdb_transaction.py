@@ -1,5 +1,6 @@
 """A transaction of a DuckDB store: rows, dead letters, ledger, queue and progress in one commit."""
 
+import re
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
@@ -22,6 +23,9 @@ from qanat.tables import Add, Append, Table, WriteMode
 
 # Only the commit whose reply was lost a moment ago is ever asked for. Every so many commits the older ones go.
 COMMITS_KEPT = 1000
+
+# A query with none of these words changes nothing.
+_CHANGES = re.compile(r"\b(insert|update|delete|merge|truncate)\b", re.IGNORECASE)
 
 _MOVE = """
     -- one row if the stored version was the expected one
@@ -138,6 +142,8 @@ class DuckdbTransaction:
         return count
 
     def query(self, sql: str, parameters: Mapping[str, Scalar] | None = None) -> pa.Table:
+        if _CHANGES.search(sql):  # as `with gone as (delete … returning …) select …` does
+            self._writing.touched.add("*")
         with self._database.errors(sql):
             return query(self._connection, sql, parameters)
 
@@ -145,9 +151,10 @@ class DuckdbTransaction:
         statement = only_statement(self._connection, sql, WRITING)
         self._writing.touched.add("*")
         with self._database.errors(sql):
-            found = self._connection.execute(statement, dict(parameters or {})).fetchall()
-        # Without `returning` DuckDB gives the number of rows as the only row.
-        return int(found[0][0]) if found and len(found[0]) == 1 else len(found)
+            found = self._connection.sql(statement, params=dict(parameters or {})).to_arrow_table()
+        # Without `returning` DuckDB gives the number of rows as its only row.
+        told = found.column_names == ["Count"] and found.num_rows == 1
+        return int(found.column(0)[0].as_py()) if told else int(found.num_rows)
 
     def lock(self, name: str) -> None:
         """Nothing to wait for: this transaction is the only one that writes."""

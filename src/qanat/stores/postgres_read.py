@@ -95,7 +95,7 @@ class PostgresReader:
 
         cursor = self._declare(sql, parameters)
         try:
-            with statement(self._connection, sql):
+            with self._surviving(sql):
                 rows = cursor.fetchall()
             schema = schema_of(cursor, rows)
         finally:
@@ -108,7 +108,7 @@ class PostgresReader:
         import pyarrow as pa
 
         cursor = self._declare(sql, parameters)
-        with statement(self._connection, sql):
+        with self._surviving(sql):
             first = cursor.fetchmany(_BATCH_ROWS)
         # A number without a declared scale gets that of the first batch; a later one that doesn't fit is an error.
         schema = schema_of(cursor, first)
@@ -125,24 +125,30 @@ class PostgresReader:
     ) -> "Iterator[pa.RecordBatch]":
         while rows:
             yield batch_of(rows, schema)
-            with statement(self._connection, sql):
+            with self._surviving(sql):
                 rows = cursor.fetchmany(_BATCH_ROWS)
         self._open.pop(cursor.name, cursor).close()
 
     def _declare(self, sql: str, parameters: Mapping[str, Scalar] | None) -> "Cursor":
-        """Declare a cursor, which only a statement that reads can have. An error leaves the transaction usable."""
+        """Declare a cursor, which only a statement that reads can have."""
         import psycopg
 
         cursor = psycopg.ServerCursor(self._connection, f"qanat_{next(self._numbers)}")
         cursor.format = psycopg.pq.Format.BINARY
         try:
-            with statement(self._connection, sql), self._connection.transaction():  # a savepoint
+            with self._surviving(sql):
                 cursor.execute(bound(sql), dict(parameters or {}), binary=True)
         except ConfigError:
             cursor.close()
             raise
         self._open[cursor.name] = cursor
         return cursor
+
+    @contextmanager
+    def _surviving(self, sql: str) -> Iterator[None]:
+        """Do something in a savepoint: an error in it leaves the reader's moment usable."""
+        with statement(self._connection, sql), self._connection.transaction():
+            yield
 
 
 @contextmanager

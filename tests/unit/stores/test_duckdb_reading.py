@@ -17,7 +17,7 @@ from qanat.interfaces import StoreOptions
 from qanat.stores.duckdb import DuckdbStore, open_store
 from qanat.tables import Append, Column, ColumnType, Table
 
-EVENTS = Table("events", (Column("id", ColumnType.INT64), Column("at", ColumnType.TIMESTAMP)))
+EVENTS = Table("events", (Column("id", ColumnType.INT64), Column("happened", ColumnType.TIMESTAMP)))
 AT = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
 
 # What DuckDB would do if it were let: write and read files, open other databases, change settings, end the transaction.
@@ -52,7 +52,7 @@ def store(tmp_path: Path) -> Iterator[DuckdbStore]:
     opened = open_store("duckdb:", "p", StoreOptions(tmp_path, SystemClock()))
     opened.migrate([EVENTS])
     with opened.begin("stage", uuid4()) as transaction:
-        transaction.write(EVENTS, pa.table({"id": [1, 2], "at": [AT, AT]}), Append())
+        transaction.write(EVENTS, pa.table({"id": [1, 2], "happened": [AT, AT]}), Append())
         transaction.commit()
     yield opened
     opened.close()
@@ -65,8 +65,9 @@ def test_refuses(store: DuckdbStore, tmp_path: Path, statement: str) -> None:
     sql = statement.format(folder=tmp_path)
     with store.snapshot() as reader, pytest.raises(ConfigError):
         reader.query(sql)
-    with store.begin("stage", uuid4()) as transaction, pytest.raises(ConfigError):
-        transaction.query(sql)
+    if "with gone" not in sql:  # in a transaction, which may delete
+        with store.begin("stage", uuid4()) as transaction, pytest.raises(ConfigError):
+            transaction.query(sql)
     assert [] == list(tmp_path.glob("leak*"))
     with store.snapshot() as reader:
         assert 2 == reader.query("from events").num_rows
@@ -82,7 +83,7 @@ def test_execute_is_for_rows(store: DuckdbStore, statement: str) -> None:
 def test_execute_with_returning(store: DuckdbStore) -> None:
     """The rows that were touched are counted also when they are returned."""
     with store.begin("stage", uuid4()) as transaction:
-        assert 2 == transaction.execute("update events set id = id + 5 returning id, at")
+        assert 2 == transaction.execute("update events set id = id + 5 returning id, happened")
         assert 1 == transaction.execute("delete from events where id = 6 returning id")
         assert 0 == transaction.execute("delete from events where id = 6 returning id")
 
@@ -113,13 +114,13 @@ def test_error_within_a_stream(store: DuckdbStore) -> None:
 
 
 def test_one_stream_at_a_time(store: DuckdbStore) -> None:
-    """A query beside an open stream says what is in its way; after the stream is closed it runs."""
+    """A query beside an open stream says what is in its way; after the stream is dropped it runs."""
     with store.snapshot() as reader:
         stream = reader.stream("select n from range(10000000) as r(n)")
         assert stream.read_next_batch().num_rows > 0
         with pytest.raises(Fatal, match="open result"):
             reader.query("from events")
-        stream.close()
+        del stream
         assert 2 == reader.query("from events").num_rows
 
 
@@ -143,8 +144,8 @@ from qanat.interfaces import StoreOptions
 from qanat.stores.duckdb import open_store
 store = open_store("duckdb:", "p", StoreOptions(Path(sys.argv[1]), SystemClock()))
 with store.snapshot() as reader:
-    found = reader.query("select at, date_trunc('day', at) as day, at::varchar as text from events limit 1")
-print(found.schema.field("at").type, found.to_pylist()[0]["day"].isoformat(), found.to_pylist()[0]["text"])
+    found = reader.query("select happened, date_trunc('day', happened) as day, happened::varchar as text from events limit 1")
+print(found.schema.field("happened").type, found.to_pylist()[0]["day"].isoformat(), found.to_pylist()[0]["text"])
 store.close()
 """
 

@@ -75,10 +75,11 @@ def _totals(store: Queries, in_files: Mapping[int, int]) -> tuple[Counter[int], 
         consumer = row["consumer"]
         found[consumer] += int(row["amount"])
         rows[consumer] += 1
-        # A consumer is in one part of a file at least, in several of a large one.
-        files = in_files.get(consumer, 0)
-        if row["parts"] < files or not files:
-            wrong.append(f"consumer {consumer} is in {row['parts']} parts of {files} files")
+        # In which parts of a file he is depends on where it was cut; in as many as there are files at least.
+        if row["parts"] < in_files.get(consumer, 0):
+            wrong.append(
+                f"consumer {consumer} is in {row['parts']} parts of {in_files[consumer]} files"
+            )
     wrong += [
         f"consumer {consumer} has {count} rows" for consumer, count in rows.items() if count > 1
     ]
