@@ -2,8 +2,8 @@
 
     python bench/metering.py [--size 1GiB] [--consumers 100000] [--rounds 3] [--memory] [--json]
                              [--contenders qanat,duckdb,polars,datafusion,c] [--scratch DIR]
-    python bench/metering.py --scaling      1, 4 and 16 GiB, and with 100,000 files counted before
-    python bench/metering.py --postgres     two processes against one on the same PostgreSQL
+    python bench/metering.py --scaling [--one-file]     1, 4 and 16 GiB; with 100,000 files counted before
+    python bench/metering.py --postgres                 two processes against one on the same PostgreSQL
 
 Each contender is a program of its own, timed from its start to its end. All read the same file from the page cache, and add its
 sums durably to an existing table with as many consumers, whose numbers are random. They take turns, so that a machine that
@@ -25,15 +25,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from metering_contenders import DEFAULT, Contender, UnknownContender, contenders
+from metering_input import generated
 from metering_measure import ProgramFailed, Ran, sampled, timed
 from metering_report import Measured, as_json, as_text
-from metering_tables import CONSUMER_DIGITS, Fingerprint, Tables
+from metering_tables import Fingerprint, Tables
 
-from qanat.pipelines.metering.generator import Expected, GeneratorOptions, generate
+from qanat.pipelines.metering.generator import Expected
 from qanat.settings import parse_size
-
-# With consumers of twelve digits a line has 16 bytes.
-AMOUNT_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +74,13 @@ def main() -> None:
     """Measure what was asked for and print it."""
     given = _arguments()
     with tempfile.TemporaryDirectory(dir=given.scratch, prefix="qanat-bench-") as folder:
-        if given.scaling or given.postgres:
-            import metering_scaling
-
-            mode = metering_scaling.scaling if given.scaling else metering_scaling.postgres
-            report = mode(Path(folder), given)
+        if given.scaling:
+            from metering_scaling import scaling as mode
+        elif given.postgres:
+            from metering_postgres import postgres as mode
         else:
-            report = compare(Path(folder), given)
+            mode = compare
+        report = mode(Path(folder), given)
     if given.json:
         print(json.dumps(report))
 
@@ -98,6 +96,9 @@ def _arguments() -> argparse.Namespace:
         "--scratch", type=Path, help="where to keep files; default: the temporary folder"
     )
     parser.add_argument("--scaling", action="store_true", help="time per GiB as the input grows")
+    parser.add_argument(
+        "--one-file", action="store_true", help="with --scaling: each size is one file"
+    )
     parser.add_argument("--postgres", action="store_true", help="two processes against one")
     parser.add_argument("--json", action="store_true", help="print everything measured at the end")
     given = parser.parse_args()
@@ -126,18 +127,9 @@ def compare(scratch: Path, given: argparse.Namespace) -> dict[str, object]:
 
 def prepared(scratch: Path, size_bytes: int, consumers: int) -> Bench:
     """Generate the input, and get the tables ready."""
-    options = GeneratorOptions(
-        size_bytes_min=size_bytes,
-        size_bytes_max=size_bytes,
-        consumers=consumers,
-        consumer_digits=CONSUMER_DIGITS,
-        amount_max=AMOUNT_MAX,
-        pattern="lines-{index}.txt",
-    )
-    expected = generate(options, scratch / "input")
+    lines = generated(scratch / "input", size_bytes, consumers)
     (scratch / "tables").mkdir()
-    tables = Tables.of(scratch / "tables", consumers)
-    return Bench(scratch, scratch / "input" / "lines-0.txt", tables, expected)
+    return Bench(scratch, lines.files[0], Tables.of(scratch / "tables", consumers), lines.expected)
 
 
 def _attempt(measured: Measured, run: Callable[[], None]) -> None:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from qanat.clock import SystemClock
-from qanat.interfaces import Scalar
+from qanat.interfaces import Scalar, Store
 from qanat.pipelines.metering import ADD_TO_TOTALS, ADD_TO_USAGE, PIPELINE, TOTALS, USAGE
 from qanat.pipelines.metering.generate.distribution import spread_ids
 from qanat.settings import CommonSettings
@@ -84,19 +84,22 @@ class Tables:
         return Fingerprint(*map(int, found))
 
 
-def _make_qanat(folder: Path, totals: pa.Table) -> None:
-    """Enter the totals as the pipeline does: to `totals`, and to `usage` of an hour."""
-    settings = CommonSettings(data_dir=folder)
-    store = open_store(PIPELINE.name, settings, SystemClock())
-    store.migrate(PIPELINE.tables)
+def entered(store: Store, totals: pa.Table) -> None:
+    """Enter the totals into a store of Qanat's as the pipeline does: to `totals`, and to `usage` of an hour."""
     amounts = totals.column("amount").cast(pa.decimal128(38, 0))
     rows = totals.set_column(1, "amount", amounts)
+    others: dict[str, Scalar] = dict.fromkeys(set(TOTALS.names) - set(rows.column_names), 1)
     period: dict[str, Scalar] = {"period_start": HOUR, "granularity": "hour"}
+    store.migrate(PIPELINE.tables)
     with store.begin("count", uuid4()) as transaction:
-        others: dict[str, Scalar] = dict.fromkeys(set(TOTALS.names) - set(rows.column_names), 1)
         transaction.write(TOTALS, rows, ADD_TO_TOTALS, others)
         transaction.write(USAGE, rows, ADD_TO_USAGE, period)
         transaction.commit()
+
+
+def _make_qanat(folder: Path, totals: pa.Table) -> None:
+    store = open_store(PIPELINE.name, CommonSettings(data_dir=folder), SystemClock())
+    entered(store, totals)
     store.close()
 
 

@@ -3,7 +3,7 @@
     python bench/postgres.py [--folder DIR] [--consumers 10_000_000] [--sums 1_000_000] [--rounds 3]
                              [--order sorted|random] [--new 0.0]
 
-Qanat adds the sums to `totals` (amount and number of files) *and* to `usage` of an hour, and enters the file into the ledger; the
+Qanat adds the sums to `totals` (amount and number of parts) *and* to `usage` of an hour, and enters the file into the ledger; the
 scripts only add the amounts to `totals`. Each script is given the rows in order, the same binary COPY that Qanat uses, and
 enough memory. They run on a table as anybody would make it, and on one tuned as Qanat's is (free space in every page).
 
@@ -32,8 +32,9 @@ from qanat.clock import SystemClock
 from qanat.interfaces import StoreOptions
 from qanat.pipelines.metering import ADD_TO_TOTALS, ADD_TO_USAGE, TOTALS, USAGE
 from qanat.stores.postgres import PostgresStore, open_store
-from qanat.stores.postgres_encode import binary
+from qanat.stores.postgres_binary import Wide, binary
 from qanat.stores.postgres_local import start_server
+from qanat.tables import ColumnType
 
 Numbers = npt.NDArray[np.int64]
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -179,7 +180,7 @@ def _prepare_ours(server: Server, known: Numbers, earlier: Sums, folder: Path) -
     store.close()
     with psycopg.connect(server.database("fresh"), autocommit=True) as connection:
         connection.execute(f"set search_path = {PIPELINE}".encode())
-        _copy(connection, "totals (consumer, amount, files)", [known, known % 10**5, known % 9])
+        _copy(connection, "totals (consumer, amount, parts)", [known, known % 10**5, known % 9])
         connection.execute("vacuum (freeze, analyze)")
     server.admin("create database existing template fresh strategy file_copy")
     store = _open(server.database("existing"), folder)
@@ -208,7 +209,7 @@ def _copy(connection: Connection, target: str, columns: list[Numbers]) -> None:
 
 
 def _copy_binary(connection: Connection, table: str, columns: list[Numbers]) -> None:
-    encoded = binary([column.astype(">i8") for column in columns], len(columns[0]))
+    encoded = binary([Wide(ColumnType.INT64, column) for column in columns], [], len(columns[0]))
     with (
         connection.cursor() as cursor,
         cursor.copy(f"copy {table} from stdin with {encoded.options}".encode()) as stream,

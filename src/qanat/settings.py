@@ -26,6 +26,12 @@ Size = NewType("Size", int)
 Duration = NewType("Duration", float)
 """Seconds; written as a number or with a unit: `90s`, `12h`, `7d`."""
 
+WHOLE = "whole_table"
+"""A class attribute of a declaration: true when it has every setting that the pipeline's table in the file may have.
+
+Others are filled from what they know of the table; a misspelt name is found by the command that knows all.
+"""
+
 _SIZE_UNITS = {
     "": 1,
     "B": 1,
@@ -109,7 +115,8 @@ def load(
     """
     environment = os.environ if environment is None else environment
     known = {field.name: field for field in fields(declaration)}
-    values: dict[str, object] = dict(_from_file(known, pipeline, directory or Path.cwd()))
+    whole = bool(getattr(declaration, WHOLE, False))
+    values = _from_file(known, pipeline, directory or Path.cwd(), whole=whole)
     for field in known.values():
         if environment.get(field.variable):
             values[field.name] = environment[field.variable]
@@ -162,7 +169,7 @@ def _unwrap(annotation: object) -> tuple[object, str]:
 
 
 def _from_file(
-    known: Mapping[str, Field], pipeline: str | None, directory: Path
+    known: Mapping[str, Field], pipeline: str | None, directory: Path, *, whole: bool
 ) -> dict[str, object]:
     path = directory / FILE
     if not path.is_file():
@@ -174,7 +181,7 @@ def _from_file(
     common = {key: value for key, value in content.items() if not isinstance(value, dict)}
     own = cast("dict[str, object]", content.get(pipeline, {})) if pipeline else {}
     for key in own:
-        if key.replace("-", "_") not in known:
+        if whole and key.replace("-", "_") not in known:
             raise ConfigError(f"{FILE} [{pipeline}]", key, f"one of {', '.join(sorted(known))}")
     merged = {key.replace("-", "_"): value for key, value in {**common, **own}.items()}
     return {key: value for key, value in merged.items() if key in known}

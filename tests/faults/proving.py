@@ -11,7 +11,9 @@ from qanat.settings import Size
 SIZE_BYTES = 150_000
 
 
-def proved(only: str, store: str = "duckdb:", launcher: Sequence[str] = (), hits: int = 1) -> Ledger:
+def proved(
+    only: str, store: str = "duckdb:", launcher: Sequence[str] = (), hits: int = 1
+) -> Ledger:
     """Prove `metering`, or a broken one, in the scenarios whose names begin with `only`."""
     settings = ProveSettings(store=store, only=only, hits=hits, size=Size(SIZE_BYTES), jobs=2)
     return prove(MeteringProof, settings, launcher)

@@ -18,7 +18,9 @@ def dies_at(point: str) -> Fault:
 
     def fault(stream: Stream) -> None:
         for nth in (1, 2, 1, 3):
-            failpoints.arm(f"{point}=disk-full@{nth}")  # nothing catches it: it ends the process's loop
+            failpoints.arm(
+                f"{point}=disk-full@{nth}"
+            )  # nothing catches it: it ends the process's loop
             with suppress(OSError):
                 stream.run()
         failpoints.arm("")

@@ -1,6 +1,6 @@
 """A stage on an ordered source counts each row exactly once, whatever happens; broken ones are caught by the same faults."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -69,10 +69,14 @@ class AcknowledgesFirst(StreamSteps):
         self.source.open({name: acknowledged.get(name) for name in self.source.partitions()})
 
     def _write(
-        self, transaction: Transaction, moves: Mapping[Partition, Move], output: Output
+        self,
+        transaction: Transaction,
+        moves: Mapping[Partition, Move],
+        output: Output,
+        ids: Sequence[str],
     ) -> None:
         self.source.acknowledge({name: move.to for name, move in moves.items()})
-        super()._write(transaction, moves, output)
+        super()._write(transaction, moves, output, ids)
 
 
 class AssumesCommitted(Committer):
@@ -120,7 +124,9 @@ def test_exactly_once(fault: Fault, tmp_path: Path) -> None:
 
 @pytest.mark.fault
 @pytest.mark.parametrize(
-    ("kinds", "fault", "found"), BROKEN, ids=[f"{found}-{number}" for number, (_, _, found) in enumerate(BROKEN)]
+    ("kinds", "fault", "found"),
+    BROKEN,
+    ids=[f"{found}-{number}" for number, (_, _, found) in enumerate(BROKEN)],
 )
 def test_broken_is_caught(kinds: Kinds, fault: Fault, found: str, tmp_path: Path) -> None:
     """A stage that breaks one rule doubles rows or loses some, and the comparison says which."""

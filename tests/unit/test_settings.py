@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 import pytest
@@ -17,6 +17,7 @@ class Colour(StrEnum):
 
 
 class Declared(msgspec.Struct, frozen=True, kw_only=True):
+    whole_table: ClassVar[bool] = True
     place: Annotated[Path, msgspec.Meta(description="Where.")]
     count: Annotated[int, msgspec.Meta(description="How many.", ge=1)] = 5
     colour: Annotated[Colour, msgspec.Meta(description="Which.")] = Colour.RED
@@ -75,6 +76,16 @@ def test_unknown_in_file(tmp_path: Path) -> None:
     (tmp_path / "qanat.toml").write_text("[numbers]\ncuont = 3\n")
     with pytest.raises(ConfigError, match="cuont"):
         load(Declared, {"place": "x"}, pipeline="numbers", directory=tmp_path, environment={})
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    count: Annotated[int, msgspec.Meta(description="How many.")] = 5
+
+
+def test_others_in_file(tmp_path: Path) -> None:
+    """A command that knows some of the table's settings takes these and leaves the others to those that know them."""
+    (tmp_path / "qanat.toml").write_text('[numbers]\ncount = 3\ncolour = "blue"\n')
+    assert 3 == load(Part, {}, pipeline="numbers", directory=tmp_path, environment={}).count
 
 
 def test_broken_file(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from qanat.wiring import pipeline_named
 if TYPE_CHECKING:
     import pyarrow as pa
 
-STATES = ("open", "replayed", "dropped", "all")
+STATES = ("open", "replayed", "dropped", "superseded", "all")
 
 FIELDS = (
     "id",

@@ -10,7 +10,15 @@ from qanat.clock import SystemClock
 from qanat.options import load_settings, settings_command
 from qanat.output import moment_text, print_json, printable
 from qanat.pipeline import Pipeline
-from qanat.session import Json, NothingYet, Session, holder, open_session, store_text
+from qanat.session import (
+    Json,
+    NothingYet,
+    Session,
+    capabilities_of,
+    holder,
+    open_session,
+    store_text,
+)
 from qanat.settings import CommonSettings
 from qanat.wiring import PIPELINES, pipeline_named
 
@@ -66,10 +74,12 @@ def _described(pipeline: Pipeline, settings: CommonSettings) -> dict[str, Json]:
         files = _files(session) if "files" in tables else {}
         letters = session.query(_LETTERS).column("open")[0].as_py()
     owner = holder(pipeline, settings)
+    # A store that processes share has no holder; who works there only its server knows.
+    running = None if capabilities_of(settings).shared else owner is not None
     return {
         "pipeline": pipeline.name,
         "store": store_text(settings),
-        "running": owner is not None,
+        "running": running,
         "owner": owner and {"pid": owner.pid, "host": owner.host, "started_at": owner.started_at},
         **files,
         "dead_letters_open": letters,
@@ -109,7 +119,7 @@ def _whole(value: object) -> int:
 
 def _draw(described: dict[str, Json], stream: TextIO) -> None:
     owner = described["owner"]
-    running = "not running"
+    running = "not running" if described["running"] is False else "whoever has it open"
     if isinstance(owner, dict):
         running = f"process {owner['pid']} on {owner['host']}, since {owner['started_at']}"
     rows = [("store", str(described["store"])), ("held by", running)]

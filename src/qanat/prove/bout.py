@@ -2,13 +2,14 @@
 
 import random
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from qanat.prove.databases import Databases
+from qanat.errors import QanatError
 from qanat.prove.ledger import Line
 from qanat.prove.processes import Child, Children, was_killed
 from qanat.prove.proof import Ground, Proof
+from qanat.prove.servers import OwnServer
 
 # A run that stops because a fault was met is started again, so often at most.
 DRAINS_MAX = 4
@@ -21,6 +22,7 @@ class Bout:
     Attributes:
         place: The folder of the ground, and of the runs' logs.
         store: The URL of its database.
+        server: The database's server, if it may be killed.
         wanted: How often the fault has to happen.
         faults: How often it did.
     """
@@ -29,7 +31,7 @@ class Bout:
     proof: Proof
     ground: Ground
     store: str
-    databases: Databases
+    server: OwnServer | None
     children: Children
     place: Path
     chance: random.Random
@@ -41,17 +43,25 @@ class Bout:
     notes: list[str] = field(default_factory=list)
     resumed_s: float | None = None
 
-    def start(self, *, failpoints: str = "", item_s: float = 0.0, store: str = "") -> Child:
-        """Start a run that ends when everything was read.
+    def start(
+        self,
+        *,
+        failpoints: str = "",
+        item_s: float = 0.0,
+        store: str = "",
+        watching: bool = False,
+    ) -> Child:
+        """Start a run.
 
         Args:
             failpoints: Faults to inject (see `qanat.failpoints`).
             item_s: Seconds per item on average; 0 for as fast as it can.
             store: Another way to the same database.
+            watching: It goes on until it is stopped, instead of ending when everything was read.
         """
         self.runs += 1
         return self.children.start(
-            self.ground.arguments(item_s=item_s),
+            self.ground.arguments(item_s=item_s, watching=watching),
             self.place / f"run-{self.runs}.log",
             {"QANAT_STORE": store or self.store},
             failpoints,
@@ -87,19 +97,26 @@ class Bout:
 
     def line(self, seconds: float) -> Line:
         """Compare the store with what it should hold; return the line for the ledger."""
-        tally = self.ground.tally()
-        return Line(
+        line = Line(
             scenario=self.name,
             runs=self.runs,
             faults=self.faults,
             wanted=self.wanted,
+            seconds=seconds,
+            resumed_s=self.resumed_s,
+            points=dict(self.points),
+            problems=tuple(self.problems),
+            notes=tuple(self.notes),
+        )
+        try:
+            tally = self.ground.tally()
+        except (QanatError, OSError) as error:
+            return replace(line, problems=(*line.problems, f"can't be compared: {error}"))
+        return replace(
+            line,
             read=tally.read,
             written=tally.written,
             duplicated=tally.duplicated,
             lost=tally.lost,
-            seconds=seconds,
-            resumed_s=self.resumed_s,
-            points=dict(self.points),
-            problems=(*self.problems, *tally.problems),
-            notes=tuple(self.notes),
+            problems=(*line.problems, *tally.problems),
         )

@@ -22,15 +22,15 @@ def connection_scenarios(databases: Databases, *, hits: int) -> Iterator[Scenari
     yield Scenario("cut:random", cut_at_random, hits, left_out=reason)
     for cut in Cut:
         yield Scenario(
-            f"cut:commit-{cut.value}", partial(cut_at_commit, cut=cut), hits, left_out=reason
+            f"cut:commit-{cut.value}", partial(cut_at_commit, cut=cut), 2 * hits, left_out=reason
         )
     ours = isinstance(databases, Local)
-    foreign = (
-        ""
-        if ours
-        else reason or "the server isn't ours to kill; --store postgresql+local: has one that is"
-    )
-    yield Scenario("server:killed", kill_server, max(1, hits // 2), left_out=foreign, alone=True)
+    foreign = "the server isn't ours to kill; --store postgresql+local: has one that is"
+    left_out = "" if ours else reason if not databases.shared else foreign
+    kills = max(1, hits // 2)
+    yield Scenario("server:killed", kill_server, kills, left_out=left_out, alone=True)
+    revive = partial(kill_server, revived=True)
+    yield Scenario("server:revived", revive, kills, left_out=left_out, own_server=True)
 
 
 def cut_at_random(bout: Bout) -> None:
@@ -62,19 +62,27 @@ def cut_at_commit(bout: Bout, cut: Cut) -> None:
     bout.drain()
 
 
-def kill_server(bout: Bout) -> None:
-    """Let the server crash while a run works, and come back; the run has to go on by itself."""
-    server = bout.databases
-    if not isinstance(server, Local):
+def kill_server(bout: Bout, *, revived: bool = False) -> None:
+    """Let the server crash while a run works; the run has to go on by itself.
+
+    Args:
+        bout: Of a scenario with a server that may be killed.
+        revived: The run starts the server again, instead of an administrator.
+    """
+    server = bout.server
+    if server is None:
         raise TypeError("only a server of ours may be killed")
     bout.ground.deliver(4 * bout.wanted)
     child = bout.start(item_s=ITEM_S)
     child.wait_for(bout.proof.committed)
     while bout.faults < bout.wanted and child.pause(bout.chance.uniform(0.1, CUT_EVERY_S_MAX)):
         server.kill()
-        child.pause(bout.chance.uniform(0.0, 0.5))
-        server.restart()
         bout.faults += 1
+        if revived:
+            child.wait_for_more(bout.proof.committed)
+        else:
+            child.pause(bout.chance.uniform(0.0, 0.5))
+            server.restart()
     code = child.wait()
     if code != 0:
         bout.unexpected(code, child)

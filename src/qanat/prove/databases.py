@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -14,8 +13,9 @@ from uuid import uuid4
 
 from qanat.errors import ConfigError, QanatError
 from qanat.prove.proxy import Proxy
+from qanat.prove.servers import OwnServer
 from qanat.stores.postgres_connect import checked, connect, shown, translated
-from qanat.stores.postgres_local import LocalServer, start_server
+from qanat.stores.postgres_local import start_server
 from qanat.wiring import scheme_of
 
 
@@ -105,13 +105,15 @@ class Served:
 
 
 class Local(Served):
-    """Databases on a local server that is ours, so that it may be killed."""
+    """Databases on a server of our own.
 
-    def __init__(self, directory: Path) -> None:
-        # Durable as for a user, but small: many scenarios share one disk.
-        self._server: LocalServer = start_server(directory, {"max_wal_size": "512MB"})
-        super().__init__(self._server.url, "postgresql+local")
-        self._directory = self._server.directory
+    Attributes:
+        server: May be killed.
+    """
+
+    def __init__(self, server: OwnServer) -> None:
+        super().__init__(server.url, "postgresql+local")
+        self.server = server
 
     @contextmanager
     def fresh(self, disk: Path | None = None) -> Iterator[str]:
@@ -123,32 +125,14 @@ class Local(Served):
         space, folder = self._name(), disk / "tables"
         folder.mkdir()
         if sys.platform != "win32":
-            owner = (self._directory / "data").stat()
-            os.chown(folder, owner.st_uid, owner.st_gid)
+            os.chown(folder, *self.server.account)
         self.execute(f"create tablespace {space} location '{folder}'")
         try:
             with super().fresh() as url:
-                name = urlsplit(url).path.lstrip("/")
-                self.execute(f"alter database {name} set tablespace {space}")
+                self.execute(f"alter database {_database(url)} set tablespace {space}")
                 yield url
         finally:
             self.execute(f"drop tablespace {space}")
-
-    def kill(self) -> None:
-        """Let the server end at once, as in a crash: nothing is written, every connection is cut."""
-        first_line = (
-            (self._directory / "data" / "postmaster.pid").read_text("utf-8").split("\n", 1)[0]
-        )
-        # SIGQUIT is what `pg_ctl stop -m immediate` sends; SIGKILL would leave its children to themselves.
-        os.kill(int(first_line), signal.SIGQUIT if os.name == "posix" else signal.SIGTERM)
-
-    def restart(self) -> None:
-        """Start the server again; it recovers first."""
-        self._server.revive()
-
-    def close(self) -> None:
-        """Stop the server."""
-        self._server.close()
 
 
 @contextmanager
@@ -156,37 +140,42 @@ def open_databases(url: str, place: Path) -> Iterator[Databases]:
     """Open the source of databases that `--store` names.
 
     Args:
-        url: `duckdb:`, `postgresql://…`, or `postgresql+local:[DIR]`.
-        place: Where a local server may be made when no folder is named.
+        url: `duckdb:`, `postgresql://…`, or `postgresql+local:[DIR]`. The server of a folder that is named is joined, and
+            never killed.
+        place: Beside it a server of our own is made when no folder is named.
 
     Raises:
         ConfigError: The URL is of no known kind, or names a single database file.
     """
-    scheme = scheme_of(url)
-    if scheme == "postgresql+local":
-        named = url.partition(":")[2]
-        with _local_folder(named, place) as directory:
-            local = Local(directory)
-            try:
-                yield local
-            finally:
-                local.close()
-    elif scheme in {"postgresql", "postgres"}:
-        yield Served(checked(url), shown(url))
-    elif scheme == "duckdb":
+    scheme, _, rest = url.partition(":")
+    if scheme_of(url) == "duckdb":
         yield Embedded(url)
+    elif scheme == "postgresql+local" and not rest:
+        # Beside the proof's own folder: the account under which a server of root's runs has to reach it.
+        with tempfile.TemporaryDirectory(prefix="qanat-pg-", dir=place.parent) as folder:
+            Path(folder).chmod(0o755)
+            with OwnServer(Path(folder)) as server:
+                yield _usable(Local(server))
+    elif scheme == "postgresql+local":
+        with start_server(Path(rest)) as joined:
+            yield _usable(Served(joined.url, url))
+    elif scheme in {"postgresql", "postgres"}:
+        yield _usable(Served(checked(url), shown(url)))
     else:
         raise ConfigError(
             "--store", scheme, "duckdb:, postgresql://… or postgresql+local:", "Runs are processes."
         )
 
 
-@contextmanager
-def _local_folder(named: str, place: Path) -> Iterator[Path]:
-    if named:
-        yield Path(named)
-        return
-    # Beside the proof's own folder: the account under which a server of root's runs has to reach it.
-    with tempfile.TemporaryDirectory(prefix="qanat-pg-", dir=place.parent) as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
+def _usable(served: Served) -> Served:
+    """Make sure that databases can be made there, before any scenario begins."""
+    try:
+        with served.fresh():
+            return served
+    except QanatError as error:
+        valid = "a server on which databases can be created"
+        raise ConfigError("--store", served.described, valid, error.message) from error
+
+
+def _database(url: str) -> str:
+    return urlsplit(url).path.lstrip("/")

@@ -2,11 +2,14 @@
 really is full.
 """
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 from qanat.prove.bout import Bout
-from qanat.prove.full_disk import FullDisk
+from qanat.prove.databases import Databases, Local
+from qanat.prove.full_disk import FileLimit, FullDisk, SmallDisk
 from qanat.prove.processes import Child
 from qanat.prove.proof import Proof
 from qanat.prove.scenario import Scenario
@@ -27,15 +30,36 @@ FULL = (
 )
 
 
-def disk_scenarios(proof: Proof, *, hits: int, disk_refusal: str) -> Iterator[Scenario]:
-    """Yield the scenarios."""
+def disk_scenarios(
+    proof: Proof, databases: Databases, *, hits: int, mounts: bool
+) -> Iterator[Scenario]:
+    """Yield the scenarios.
+
+    Args:
+        proof: The pipeline's.
+        databases: Where they get their databases from.
+        hits: How often the disk has to be full.
+        mounts: Whether a small disk can be mounted here.
+    """
     usual = next(iter(proof.points.values()))
     points = [point for point, workload in proof.points.items() if workload == usual]
     yield Scenario("retry:points", partial(raise_at_points, points=points), len(points))
     for workload in dict.fromkeys(proof.points.values()):
         met = [point for point, where in proof.points.items() if where == workload]
         yield Scenario(f"full:{workload}", partial(fill_at_points, points=met), len(met), workload)
-    yield Scenario("full:disk", fill_disk, hits, left_out=disk_refusal, small_disk=not disk_refusal)
+    left_out = _left_out(databases, mounts=mounts)
+    full = partial(fill_disk, kind=SmallDisk if mounts else FileLimit)
+    yield Scenario("full:disk", full, hits, left_out=left_out, small_disk=mounts and not left_out)
+
+
+def _left_out(databases: Databases, *, mounts: bool) -> str:
+    """Say why no disk can be made full here; empty when one can."""
+    if not databases.shared:
+        limits = mounts or sys.platform == "linux"
+        return "" if limits else "a disk can be made full on Linux only; full:… reports a full one"
+    if not isinstance(databases, Local):
+        return "the disk is that of a server that isn't ours"
+    return "" if mounts else "only root can mount a small disk for the server"
 
 
 def raise_at_points(bout: Bout, points: list[str]) -> None:
@@ -67,9 +91,9 @@ def fill_at_points(bout: Bout, points: list[str]) -> None:
     bout.drain()
 
 
-def fill_disk(bout: Bout) -> None:
+def fill_disk(bout: Bout, kind: Callable[[Path], FullDisk]) -> None:
     """Fill the disk on which everything of the run lies, wait until a write failed, and make room again."""
-    disk = FullDisk(bout.place)
+    disk = kind(bout.place)
     bout.notes.append(f"the disk is {disk.described}")
     bout.ground.deliver(2)
     bout.drain()
@@ -78,6 +102,7 @@ def fill_disk(bout: Bout) -> None:
         bout.ground.deliver(3)
         disk.fill(ROOM_BYTES[tries % len(ROOM_BYTES)])
         child = bout.start()
+        disk.meet(child.process.pid)
         bout.faults += _noticed(child)
         disk.make_room()
         code = child.wait()

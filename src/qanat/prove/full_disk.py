@@ -1,4 +1,4 @@
-"""A small disk that can be filled: a file system in memory, which only root on Linux can mount."""
+"""A disk that is full: a small one of our own, which only root on Linux can mount, or a limit on how large files may become."""
 
 import os
 import subprocess
@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Protocol
 
 # Room for a database of some megabytes twice (a checkpoint writes anew), for PostgreSQL's empty database of 8 MB, and for
 # the input.
@@ -14,15 +15,99 @@ _FILLER = "filler"
 _BLOCK_BYTES = 4096
 
 
-def disk_refusal() -> str:
-    """Say why no small disk can be had here; empty when one can."""
-    if sys.platform != "linux":
-        return (
-            "a small disk can be mounted on Linux only; full:… reports a full disk at every point"
-        )
-    if os.geteuid() != 0:
-        return "only root can mount a small disk; full:… reports a full disk at every point"
-    return ""
+class FullDisk(Protocol):
+    """What can be made full and roomy again.
+
+    Attributes:
+        described: What it is.
+    """
+
+    described: str
+
+    def fill(self, room_bytes: int) -> None:
+        """Leave `room_bytes` to runs that start from now on."""
+        ...
+
+    def meet(self, pid: int) -> None:
+        """A run has started."""
+        ...
+
+    def make_room(self) -> None:
+        """Let it go on as if nothing had been."""
+        ...
+
+
+class SmallDisk:
+    """The disk on which `folder` lies, filled with a file of our own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.described = f"a tmpfs of {SIZE_BYTES >> 20} MiB, filled to the last block"
+        self._filler = folder / _FILLER
+        self._folder = folder
+
+    def fill(self, room_bytes: int) -> None:
+        """Write zeros until no more than `room_bytes` are left."""
+        with self._filler.open("ab", buffering=0) as file, suppress(OSError):
+            while self._free() > room_bytes:
+                file.write(bytes(max(_BLOCK_BYTES, min(1 << 20, self._free() - room_bytes))))
+
+    def meet(self, pid: int) -> None:
+        """Nothing: the disk is full for everybody."""
+
+    def make_room(self) -> None:
+        """Remove them."""
+        self._filler.unlink(missing_ok=True)
+
+    def _free(self) -> int:
+        if sys.platform == "win32":
+            return 0
+        found = os.statvfs(self._folder)
+        return found.f_bavail * found.f_frsize
+
+
+class FileLimit:
+    """No file of a run may become larger than a little more than the largest one now (RLIMIT_FSIZE)."""
+
+    def __init__(self, folder: Path) -> None:
+        self.described = "files that may not grow (RLIMIT_FSIZE): only root can mount a small disk"
+        self._folder = folder
+        self._limit_bytes = 0
+        self._pid = 0
+
+    def fill(self, room_bytes: int) -> None:
+        """Look how large files are now."""
+        sizes = [path.stat().st_size for path in self._folder.rglob("*") if path.is_file()]
+        self._limit_bytes = max(sizes, default=0) + room_bytes
+
+    def meet(self, pid: int) -> None:
+        """Limit the run."""
+        self._pid = pid
+        self._set(self._limit_bytes)
+
+    def make_room(self) -> None:
+        """Lift the limit."""
+        self._set(-1)
+
+    def _set(self, limit_bytes: int) -> None:
+        if sys.platform == "linux":
+            import resource
+
+            # The soft limit only, so that it can be lifted again. The run may have ended by now.
+            with suppress(ProcessLookupError):
+                resource.prlimit(
+                    self._pid, resource.RLIMIT_FSIZE, (limit_bytes, resource.RLIM_INFINITY)
+                )
+
+
+def can_mount(place: Path) -> bool:
+    """Try whether a small disk can be mounted in `place`: not without being root, nor in most containers."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        return False
+    try:
+        with small_disk(place / "disk"):
+            return True
+    except OSError:
+        return False
 
 
 @contextmanager
@@ -42,33 +127,4 @@ def small_disk(folder: Path) -> Iterator[None]:
     finally:
         # Lazily: a server that was killed may have a file open for a moment longer.
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-class FullDisk:
-    """The disk on which `folder` lies, to be filled with a file of our own.
-
-    Attributes:
-        described: What it is.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._filler = folder / _FILLER
-        self._folder = folder
-        self.described = f"a tmpfs of {SIZE_BYTES >> 20} MiB, filled to the last block"
-
-    def fill(self, room_bytes: int) -> None:
-        """Leave `room_bytes` on it."""
-        with self._filler.open("ab", buffering=0) as file, suppress(OSError):
-            while self._free() > room_bytes:
-                block = max(_BLOCK_BYTES, min(1 << 20, self._free() - room_bytes))
-                file.write(bytes(block))
-
-    def make_room(self) -> None:
-        """Empty it again."""
-        self._filler.unlink(missing_ok=True)
-
-    def _free(self) -> int:
-        if sys.platform == "win32":
-            raise NotImplementedError("small_disk() refuses before")
-        found = os.statvfs(self._folder)
-        return found.f_bavail * found.f_frsize
+        folder.rmdir()

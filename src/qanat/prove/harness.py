@@ -12,9 +12,9 @@ from pathlib import Path
 from qanat.errors import ConfigError, QanatError
 from qanat.prove.bout import Bout
 from qanat.prove.connections import connection_scenarios
-from qanat.prove.databases import Databases
+from qanat.prove.databases import Databases, Local
 from qanat.prove.disks import disk_scenarios
-from qanat.prove.full_disk import disk_refusal, small_disk
+from qanat.prove.full_disk import can_mount, small_disk
 from qanat.prove.instances import instance_scenarios
 from qanat.prove.kills import kill_scenarios
 from qanat.prove.ledger import Ledger, Line
@@ -22,6 +22,7 @@ from qanat.prove.processes import Children, Interrupted
 from qanat.prove.proof import Proof
 from qanat.prove.repeats import repeat_scenarios
 from qanat.prove.scenario import Scenario
+from qanat.prove.servers import OwnServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class Harness:
             *repeat_scenarios(hits=hits),
             *instance_scenarios(self.databases, hits=hits),
             *connection_scenarios(self.databases, hits=hits),
-            *disk_scenarios(self.proof, hits=hits, disk_refusal=disk_refusal()),
+            *disk_scenarios(self.proof, self.databases, hits=hits, mounts=can_mount(self.place)),
         ]
         for start in extent.only:
             if not any(scenario.name.startswith(start) for scenario in scenarios):
@@ -154,19 +155,29 @@ class Harness:
                 stack.enter_context(small_disk(place))
             else:
                 place.mkdir()
-            disk = place if scenario.small_disk else None
-            store = stack.enter_context(self.databases.fresh(disk))
+                if not self.keep:
+                    stack.callback(shutil.rmtree, place)
+            store, server = self._store(scenario, place, stack)
             workload = scenario.workload or next(iter(self.proof.points.values()))
             yield Bout(
                 name=scenario.name,
                 proof=self.proof,
                 ground=self.proof.ground(place, store, workload),
                 store=store,
-                databases=self.databases,
+                server=server,
                 children=self.children,
                 place=place,
                 chance=random.Random(f"{seed} {scenario.name}"),
                 wanted=scenario.wanted,
             )
-            if not self.keep and not scenario.small_disk:
-                shutil.rmtree(place)
+
+    def _store(
+        self, scenario: Scenario, place: Path, stack: ExitStack
+    ) -> tuple[str, OwnServer | None]:
+        """Make the scenario's database; return its URL, and its server if that may be killed."""
+        if scenario.own_server:
+            server = stack.enter_context(OwnServer(place / "server"))
+            return f"postgresql+local:{server.directory}", server
+        disk = place if scenario.small_disk else None
+        store = stack.enter_context(self.databases.fresh(disk))
+        return store, self.databases.server if isinstance(self.databases, Local) else None

@@ -113,7 +113,11 @@ class Ledger:
         last = ["all", *map(self.total, sums), f"{self.seconds:.1f}", ""]
         print_rows(COLUMNS, [*map(_row, done), last], Form.TABLE, stream)
         _print_points(self.points, stream)
-        for line in self.lines:
+        for line in done:
+            if line.resumed_s is not None:
+                stream.write(
+                    f"{line.scenario}: work went on within {line.resumed_s:.1f} s of a kill\n"
+                )
             for note in line.notes:
                 stream.write(f"{line.scenario}: {note}\n")
         for line in self.lines:

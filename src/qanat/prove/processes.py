@@ -75,9 +75,14 @@ class Child:
         return True
 
     def seen(self, names: Iterable[str]) -> int:
-        """Return how many of the events that were read are out of `names`."""
+        """Return how many events out of `names` it has logged up to the last look."""
         wanted = frozenset(names)
         return sum(1 for event in self.events if event.get("event") in wanted)
+
+    def wait_for_more(self, names: Iterable[str], limit_s: float = RUN_S_MAX) -> bool:
+        """Like `wait_for`, for one more event than it has logged by now."""
+        self.look()
+        return self.wait_for(names, self.seen(names) + 1, limit_s)
 
     def pause(self, seconds: float) -> bool:
         """Let it run for `seconds`; False when it ended before."""
@@ -88,6 +93,27 @@ class Child:
             if self._stopping.wait(min(left_s, POLL_S)):
                 raise Interrupted
         return self.process.poll() is None
+
+    def wait_until_quiet(self, seconds: float, limit_s: float = RUN_S_MAX) -> None:
+        """Wait until it has logged nothing for `seconds`, or has ended.
+
+        Raises:
+            Hung: It took longer than `limit_s`; it was killed.
+            Interrupted: The proof was stopped.
+        """
+        deadline_s = time.monotonic() + limit_s
+        seen = -1
+        while seen != len(self.events):
+            seen = len(self.events)
+            self._may_go_on(deadline_s, "didn't come to rest")
+            if not self.pause(seconds):
+                return
+            self.look()
+
+    def stop(self) -> int:
+        """Ask it to end, and wait for that; return the exit code."""
+        self.process.terminate()
+        return self.wait()
 
     def look(self) -> None:
         """Read what it has logged since the last look."""

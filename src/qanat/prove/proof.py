@@ -55,9 +55,9 @@ class Ground(Protocol):
         """
         ...
 
-    def arguments(self, *, item_s: float) -> Sequence[str]:
+    def arguments(self, *, item_s: float, watching: bool) -> Sequence[str]:
         """Return the arguments of a run, after `qanat`: it reads what is there, at `item_s` seconds for each item on average
-        (0: as fast as it can), and ends.
+        (0: as fast as it can), and ends; or, `watching`, waits for more until SIGTERM.
 
         The store isn't among them: it comes by `QANAT_STORE`, so that a password never shows in a list of processes.
         """

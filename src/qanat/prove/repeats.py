@@ -4,16 +4,20 @@ from collections.abc import Iterator
 from functools import partial
 
 from qanat.prove.bout import Bout
+from qanat.prove.processes import was_killed
 from qanat.prove.scenario import Scenario
 
 # Long enough to replace an item after its reading began and before it ends.
 CHANGED_ITEM_S = 2.0
+# A watching run has done what there was when it has logged nothing for so long.
+QUIET_S = 1.0
 
 
 def repeat_scenarios(*, hits: int) -> Iterator[Scenario]:
     """Yield the scenarios."""
     yield Scenario("twice:after", deliver_twice, hits)
     yield Scenario("twice:killed", partial(deliver_twice, killed=True), hits)
+    yield Scenario("twice:running", deliver_twice_meanwhile, 1)
     yield Scenario("changed", change_while_read, 1)
 
 
@@ -32,6 +36,22 @@ def deliver_twice(bout: Bout, *, killed: bool = False) -> None:
         code, child = bout.run()
         if code != bout.proof.repeats_end_with:
             bout.unexpected(code, child)
+
+
+def deliver_twice_meanwhile(bout: Bout) -> None:
+    """Hand items over again, and new ones, while a run goes on that watches for them; then stop it."""
+    bout.ground.deliver(4)
+    child = bout.start(watching=True)
+    child.wait_for(bout.proof.committed, 4)
+    child.wait_until_quiet(QUIET_S)
+    bout.faults += bool(bout.ground.repeat())
+    bout.ground.deliver(2)
+    child.wait_for(bout.proof.committed, 6)
+    child.wait_until_quiet(QUIET_S)
+    code = child.stop()
+    if code != bout.proof.repeats_end_with and not was_killed(code):
+        bout.unexpected(code, child)
+    bout.drain()
 
 
 def change_while_read(bout: Bout) -> None:

@@ -17,6 +17,7 @@ class Scenario:
         workload: Which of the pipeline's workloads it needs; empty for the usual one.
         left_out: Why it can't be carried out here; empty when it can.
         alone: It measures time, or disturbs all others: nothing else runs meanwhile.
+        own_server: It has a PostgreSQL for itself, of the kind that runs start themselves.
         small_disk: Everything of it lies on a disk that can be filled.
     """
 
@@ -27,3 +28,4 @@ class Scenario:
     left_out: str = ""
     alone: bool = False
     small_disk: bool = False
+    own_server: bool = False

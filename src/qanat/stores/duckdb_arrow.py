@@ -56,10 +56,14 @@ def conformed(
 
 
 def check_names(table: Table, names: Iterable[str]) -> None:
-    """Refuse columns that `table` doesn't have."""
+    """Refuse columns that `table` doesn't have, or that are given twice: in the rows and as a constant."""
+    seen: set[str] = set()
     for name in names:
         if name not in table.names:
             raise ConfigError(f"a column of {table.name}", name, f"one of {', '.join(table.names)}")
+        if name in seen:
+            raise ConfigError(f"{table.name}.{name}", "given twice", "in the rows or constant")
+        seen.add(name)
 
 
 def constant_column(value: Scalar, kind: pa.DataType, length: int) -> pa.ChunkedArray:

@@ -1,10 +1,8 @@
 """Adding to large tables, which have no index: in place when few rows are touched, else written anew."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-import duckdb
 import pyarrow as pa
 
 from qanat.interfaces import Scalar
@@ -24,37 +22,7 @@ IN_PLACE_ROW_BYTES = 160
 # In place all added rows are in memory at once.
 IN_PLACE_ROWS_MAX = 1_000_000
 
-_GIVEN = "qanat_given"
 _BEFORE = "qanat_before"
-
-
-@dataclass(frozen=True, slots=True)
-class Addition:
-    """Rows that are added to a table.
-
-    Attributes:
-        side: What selects them, on any connection for which they are `readable`.
-        given: The rows themselves, if they aren't in the database.
-    """
-
-    side: Side
-    given: pa.Table | None = None
-
-    @classmethod
-    def of(cls, rows: pa.Table, constants: Mapping[str, Scalar]) -> "Addition":
-        """Return the addition of rows in memory."""
-        names = tuple(rows.column_names)
-        query = f"select {column_list(names)} from {_GIVEN}"
-        return cls(Side(query, names, rows.num_rows, {}, constants), rows)
-
-    @contextmanager
-    def readable(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-        """Let the query find its rows in statements of the block."""
-        if self.given is not None:
-            connection.register(_GIVEN, self.given)
-        yield
-        if self.given is not None:
-            connection.unregister(_GIVEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +40,15 @@ class _Region:
     others: dict[str, str]
 
 
-def add(writing: Writing, table: Table, mode: Add, addition: Addition) -> None:
+def add(writing: Writing, table: Table, mode: Add, added: Side) -> None:
     """Add rows to a large table, in memory that doesn't grow with their number."""
-    if not addition.side.rows:
+    if not added.rows:
         return
-    region = _region(writing, table, mode, addition.side.constants)
-    if addition.side.rows <= _in_place_max(writing, region) or len(region.fixed) == len(mode.key):
-        _in_place(writing, table, mode, addition, region)
+    region = _region(writing, table, mode, added.constants)
+    if added.rows <= _in_place_max(writing, region) or len(region.fixed) == len(mode.key):
+        _in_place(writing, table, mode, added, region)
     else:
-        _anew(writing, table, mode, addition, region)
+        _anew(writing, table, mode, added, region)
     writing.touched.add(table.name)
 
 
@@ -97,19 +65,16 @@ def _in_place_max(writing: Writing, region: _Region) -> float:
     return min(region.rows * IN_PLACE_SHARE_MAX, IN_PLACE_ROWS_MAX, fits)
 
 
-def _in_place(
-    writing: Writing, table: Table, mode: Add, addition: Addition, region: _Region
-) -> None:
-    with addition.readable(writing.connection):
-        rows = writing.fetch(addition.side.query, addition.side.parameters)
-    rows = conformed(table, rows, addition.side.constants)
+def _in_place(writing: Writing, table: Table, mode: Add, added: Side, region: _Region) -> None:
+    rows = writing.fetch(added.query, added.parameters) if added.given is None else added.given
+    rows = conformed(table, rows, added.constants)
     rows = combined(table, rows, mode).cast(rows.schema)
     with writing.rows(narrowed(rows)):
         duckdb_modes.add_in_place(writing, table, mode, region.fixed, tuple(region.others))
     writing.stale_rows += rows.num_rows
 
 
-def _anew(writing: Writing, table: Table, mode: Add, addition: Addition, region: _Region) -> None:
+def _anew(writing: Writing, table: Table, mode: Add, added: Side, region: _Region) -> None:
     """Write the region anew, in the order of its keys, slice by slice.
 
     What is there is read through another connection, which still sees it while it is replaced here; unless this transaction
@@ -118,15 +83,15 @@ def _anew(writing: Writing, table: Table, mode: Add, addition: Addition, region:
     before = f"select * from {quoted(table.name)} where {bound(region.fixed)}"
     if region.rows and not writing.touched.isdisjoint((table.name, "*")):
         writing.run(f"create temp table {_BEFORE} as {before}", region.fixed)
-        merge = _merge(writing, table, mode, addition, region, f"from {_BEFORE}", {})
+        merge = _merge(writing, table, mode, added, region, f"from {_BEFORE}", {})
         _empty(writing, table, region)
-        with addition.readable(writing.connection):
+        with added.readable(writing.connection):
             for rows in combined_slices(writing.fetch, merge):
                 writing.insert(table.name, rows, region.fixed)
         writing.run(f"drop table {_BEFORE}")
     else:
-        merge = _merge(writing, table, mode, addition, region, before, region.fixed)
-        with writing.database.transaction(writes=False) as reader, addition.readable(reader):
+        merge = _merge(writing, table, mode, added, region, before, region.fixed)
+        with writing.database.transaction(writes=False) as reader, added.readable(reader):
             _empty(writing, table, region)
             slices = combined_slices(fetched(writing.database, reader), merge)
             writing.insert_stream(table.name, _batches(slices), region.fixed)
@@ -137,23 +102,23 @@ def _merge(
     writing: Writing,
     table: Table,
     mode: Add,
-    addition: Addition,
+    added: Side,
     region: _Region,
     before: str,
     parameters: Mapping[str, Scalar],
 ) -> Merge:
-    empty = writing.fetch(
-        f"select {column_list(region.others) or '1'} from {quoted(table.name)} limit 0"
-    )
-    types = schema_of(table, region.fixed, empty.schema if region.others else pa.schema([]))
-    side = addition.side
-    free = {name: value for name, value in side.constants.items() if name not in region.fixed}
+    others = pa.schema([])
+    if region.others:
+        nothing = f"select {column_list(region.others)} from {quoted(table.name)} limit 0"
+        others = writing.fetch(nothing).schema
+    types = schema_of(table, region.fixed, others)
+    free = {name: value for name, value in added.constants.items() if name not in region.fixed}
     key = tuple(name for name in mode.key if name not in region.fixed)
     return Merge(
         table,
         replace(mode, key=key),
         Side(before, tuple(types.names), region.rows, parameters, {}),
-        replace(side, constants=free),
+        replace(added, constants=free),
         types,
     )
 

@@ -1,14 +1,16 @@
 """What is in a table and what is added to it, cut at the same keys and combined slice by slice."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from qanat.interfaces import Scalar
-from qanat.stores.duckdb_arrow import constant_column
+from qanat.stores.duckdb_arrow import constant_column, narrowed
 from qanat.stores.duckdb_combine import combined
 from qanat.stores.duckdb_sql import column_list, quoted
 from qanat.tables import Add, ColumnType, Table, arrow_schema
@@ -19,6 +21,7 @@ SLICE_ROWS = 400_000
 # Keys that are looked at to find where to cut: enough for slices within a few per cent of their size.
 SAMPLE_ROWS = 20_000
 
+_GIVEN = "qanat_given"
 _LOW, _HIGH = "qanat_low", "qanat_high"
 
 Read: TypeAlias = Callable[[str, Mapping[str, Scalar]], pa.Table]
@@ -35,6 +38,7 @@ class Side:
         rows: How many there are.
         parameters: Those of `query`.
         constants: Columns with one value that `query` doesn't have.
+        given: The rows themselves, if they aren't in the database; `query` finds them where they are `readable`.
     """
 
     query: str
@@ -42,6 +46,23 @@ class Side:
     rows: int
     parameters: Mapping[str, Scalar]
     constants: Mapping[str, Scalar]
+    given: pa.Table | None = None
+
+    @classmethod
+    def of(cls, rows: pa.Table, constants: Mapping[str, Scalar]) -> "Side":
+        """Return the side of rows in memory."""
+        names = tuple(rows.column_names)
+        query = f"select {column_list(names)} from {_GIVEN}"
+        return cls(query, names, rows.num_rows, {}, constants, rows)
+
+    @contextmanager
+    def readable(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """Let `query` find its rows in statements of the block."""
+        if self.given is not None:
+            connection.register(_GIVEN, self.given)
+        yield
+        if self.given is not None:
+            connection.unregister(_GIVEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +123,10 @@ def _slice(read: Read, merge: Merge, side: Side, name: str, low: Scalar, high: S
         return pa.Table.from_arrays([[]] * len(merge.types), schema=merge.types)
     bounds = {_LOW: low, _HIGH: high}
     tests = {_LOW: f"{quoted(name)} >= ${_LOW}", _HIGH: f"{quoted(name)} < ${_HIGH}"}
-    given = {one: value for one, value in bounds.items() if value is not None}
-    where = " and ".join(tests[one] for one in given) or "true"
+    cut = {one: value for one, value in bounds.items() if value is not None}
+    if not cut and side.given is not None:
+        return _with_constants(narrowed(side.given), side, merge.types)
+    where = " and ".join(tests[one] for one in cut) or "true"
     wide = [
         one
         for one in merge.mode.sums
@@ -113,14 +136,17 @@ def _slice(read: Read, merge: Merge, side: Side, name: str, low: Scalar, high: S
     narrow = ", ".join(f"try_cast({quoted(one)} as bigint) as {quoted(one)}" for one in wide)
     rest = column_list(one for one in side.names if one not in wide)
     query = f"from ({side.query}) where {where}"
-    parameters = {**side.parameters, **given}
+    parameters = {**side.parameters, **cut}
     rows = read(f"select {', '.join(filter(None, (rest, narrow)))} {query}", parameters)
     if any(rows.column(one).null_count for one in wide):
         rows = read(f"select {column_list(side.names)} {query}", parameters)
-    for one, value in side.constants.items():
-        rows = rows.append_column(
-            one, constant_column(value, merge.types.field(one).type, len(rows))
-        )
+    return _with_constants(rows, side, merge.types)
+
+
+def _with_constants(rows: pa.Table, side: Side, types: pa.Schema) -> pa.Table:
+    for name, value in side.constants.items():
+        column = constant_column(value, types.field(name).type, rows.num_rows)
+        rows = rows.append_column(name, column)
     return rows
 
 

@@ -142,6 +142,8 @@ def _batches(table: Table, rows: pa.Table) -> Iterator[pa.RecordBatch]:
     Sorted batch by batch, so that there are never two copies of all rows.
     """
     order = sorted_order(rows, table.key) if table.key else None
+    if order is not None:
+        rows = rows.combine_chunks()  # or else each `take` would put the chunks together
     for begin in range(0, rows.num_rows, BATCH_ROWS):
         batch = (
             rows.slice(begin, BATCH_ROWS)

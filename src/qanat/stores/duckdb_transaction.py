@@ -14,7 +14,6 @@ from qanat.stores import duckdb_large, duckdb_modes, duckdb_queue, duckdb_stagin
 from qanat.stores.duckdb_arrow import check_names, conformed
 from qanat.stores.duckdb_database import Database
 from qanat.stores.duckdb_errors import Invalidated
-from qanat.stores.duckdb_large import Addition
 from qanat.stores.duckdb_queue import Leases
 from qanat.stores.duckdb_reading import WRITING, only_statement, query
 from qanat.stores.duckdb_slices import Side
@@ -110,7 +109,8 @@ class DuckdbTransaction:
     ) -> pa.Table:
         whole = conformed(table, rows, constants)
         if isinstance(mode, Add) and table.large:
-            duckdb_large.add(self._writing, table, mode, Addition.of(rows, constants or {}))
+            side = Side.of(whole.select(rows.column_names), constants or {})
+            duckdb_large.add(self._writing, table, mode, side)
             return whole
         self._writing.touched.add(table.name)
         return duckdb_modes.write(self._writing, table, whole, mode)
@@ -131,7 +131,7 @@ class DuckdbTransaction:
         if isinstance(mode, Add) and table.large:
             check_names(table, (*names, *constants))
             side = Side(staged, tuple(names), count, {}, constants)
-            duckdb_large.add(self._writing, table, mode, Addition(side))
+            duckdb_large.add(self._writing, table, mode, side)
         elif isinstance(mode, Append):
             check_names(table, (*names, *constants))
             self._writing.touched.add(table.name)

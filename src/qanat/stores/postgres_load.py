@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qanat.interfaces import Scalar
+from qanat.stores.postgres_binary import Encoded
 from qanat.stores.postgres_connect import Connection
-from qanat.stores.postgres_encode import Encoded, encode
+from qanat.stores.postgres_encode import encode
 from qanat.stores.postgres_types import TYPES, arrow_value, names_of, quoted
 from qanat.tables import ColumnType, Table
 

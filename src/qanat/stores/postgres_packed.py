@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from qanat.stores.postgres_encode import Encoded
+from qanat.stores.postgres_binary import HEADER, TRAILER, Encoded
 from qanat.stores.postgres_numbers import Int64s, fits_64_bits, magnitude
 from qanat.stores.postgres_types import quoted
 from qanat.tables import ColumnType, Table
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # A row of more than 2 kB is compressed and moved out of its table (TOAST), which costs more than it saves.
 _ROW_BYTES_MAX = 1_900
 _INT8_OID = 20
+_ITEM = np.dtype([("bytes", ">i4"), ("value", ">i8")])
 _BLOCK_ARRAYS = 1_024
 
 
@@ -57,13 +58,13 @@ class Packable:
         numbers = [self.keys, *self.values.values()]
         length = array_length(len(numbers))
         whole = len(self.keys) // length * length
-        yield b"PGCOPY\n\xff\r\n\0" + bytes(8)
+        yield HEADER
         step = length * _BLOCK_ARRAYS
         for start in range(0, whole, step):
             yield _arrays([column[start : min(start + step, whole)] for column in numbers], length)
         if whole < len(self.keys):
             yield _arrays([column[whole:] for column in numbers], len(self.keys) - whole)
-        yield b"\xff\xff"
+        yield TRAILER
 
 
 def array_length(columns: int) -> int:
@@ -113,6 +114,13 @@ def _ascending(keys: Int64s) -> bool:
     return bool((keys[1:] > keys[:-1]).all())
 
 
+def keys_of(arrays: Sequence[bytes]) -> Int64s:
+    """Return the numbers of arrays as `array_send` gives them."""
+    heads = _array(0).itemsize - 4
+    items = b"".join(array[heads:] for array in arrays)
+    return np.frombuffer(items, _ITEM)["value"].astype(np.int64)
+
+
 def _arrays(columns: Sequence[Int64s], length: int) -> bytes:
     """Encode columns whose length is a multiple of `length` as rows of arrays of that length."""
     row = np.dtype([("columns", ">i2"), ("arrays", _array(length), (len(columns),))])
@@ -133,6 +141,5 @@ def _arrays(columns: Sequence[Int64s], length: int) -> bytes:
 
 def _array(length: int) -> np.dtype[np.void]:
     """One field that holds an array of `length` numbers, as the server reads it."""
-    item = np.dtype([("bytes", ">i4"), ("value", ">i8")])
     heads = ("bytes", "dimensions", "nulls", "type", "length", "lowest")
-    return np.dtype([*((head, ">i4") for head in heads), ("items", item, (length,))])
+    return np.dtype([*((head, ">i4") for head in heads), ("items", _ITEM, (length,))])

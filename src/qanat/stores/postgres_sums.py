@@ -14,12 +14,12 @@ import numpy as np
 
 from qanat.errors import Retryable
 from qanat.interfaces import Scalar
+from qanat.stores.postgres_binary import Wide, binary, constant_wire
 from qanat.stores.postgres_connect import Connection
-from qanat.stores.postgres_encode import Wire, binary, constant_wire
 from qanat.stores.postgres_load import constant_parameters, constant_sql, copy
 from qanat.stores.postgres_locks import LockNames
-from qanat.stores.postgres_numbers import Int64s, numeric_wire
-from qanat.stores.postgres_packed import Packable
+from qanat.stores.postgres_numbers import Int64s
+from qanat.stores.postgres_packed import Packable, keys_of
 from qanat.stores.postgres_types import names_of, quoted
 from qanat.tables import Add, ColumnType, Table
 
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 # A million sums are sorted in 60 MB. The server's default of 4 MB would send them to its disk.
 _WORK_MEMORY = "128MB"
+# Asked for at a time: some 200,000 keys.
+_ARRAYS_MAX = 2_000
+# This transaction wrote the row: it was there before, or an earlier statement of ours has made it.
+_OURS = "t.xmin = pg_current_xact_id()::xid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +107,22 @@ class PackedSums:
             f" where {self.matching} and t.{quoted(str(self.mode.drop_when_zero))} = 0",
         )
 
-    def written(self, connection: Connection) -> Int64s:
-        """Return the keys, among these, of the rows that this transaction wrote."""
-        found = self._run(
-            connection, f"select coalesce(array_agg(w.key), '{{}}') from ({self._written}) w"
-        ).fetchone()
-        return np.array(found[0] if found else [], dtype=np.int64)
+    def written(self, connection: Connection) -> Iterator[Int64s]:
+        """Yield the keys, among these, of the rows that this transaction wrote; a few arrays' at a time."""
+        import psycopg
+
+        statement = (
+            f"select (select array_send(array_agg(t.{quoted(self.key)}))"
+            f" from {quoted(self.table.name)} t where {self.matching} and {_OURS})"
+            f" from {self._source}"
+        )
+        with (
+            planned(connection),
+            psycopg.ServerCursor(connection, "qanat_written") as cursor,
+        ):
+            cursor.execute(statement.encode(), self.parameters, binary=True)
+            while found := cursor.fetchmany(_ARRAYS_MAX):
+                yield keys_of([row[0] for row in found if row[0] is not None])
 
     def insert_others(self, connection: Connection) -> None:
         """Insert the rows that this transaction hasn't written, from the relation itself."""
@@ -130,7 +144,7 @@ class PackedSums:
     def _written(self) -> str:
         return (
             f"select t.{quoted(self.key)} as key from {self._source}, {quoted(self.table.name)} t"
-            f" where {self.matching} and t.xmin = pg_current_xact_id()::xid"
+            f" where {self.matching} and {_OURS}"
         )
 
     def _given(self, name: str) -> str:
@@ -174,19 +188,17 @@ def _insert(
         return
     new = np.ones(len(given.keys), dtype=np.bool_)
     if written:
-        new[np.searchsorted(given.keys, sums.written(connection))] = False
+        for keys in sums.written(connection):
+            new[np.searchsorted(given.keys, keys)] = False
     zero = sums.mode.drop_when_zero
     if zero is not None:
         values = given.values.get(zero)
         new &= (values != 0) if values is not None else sums.constants[zero] != 0
-    wires: list[Wire] = [given.keys[new].astype(">i8")]
-    for name, numbers in given.values.items():
-        plain = sums.table.column(name).type is ColumnType.INT64
-        wires.append(numbers[new].astype(">i8") if plain else numeric_wire(numbers[new]))
-    wires += [wire for wire in fixed.values() if wire is not None]
-    rows = int(np.count_nonzero(new))
-    columns = (*given.columns, *fixed)
-    copy(connection, quoted(sums.table.name), columns, binary(wires, rows))
+    numbers = {given.key: given.keys, **given.values}
+    columns = [Wide(sums.table.column(name).type, found) for name, found in numbers.items()]
+    wires = [wire for wire in fixed.values() if wire is not None]
+    encoded = binary(columns, wires, len(given.keys), new)
+    copy(connection, quoted(sums.table.name), (*numbers, *fixed), encoded)
 
 
 def can_pack(

@@ -70,7 +70,9 @@ def test_undo_in_parts(place: Place) -> None:
     place.put("b.txt", "word")
     place.put("a.txt", *(["word"] * 500_000), "bad line", "once")
     place.run()
-    assert [("word", 4), ("once", 1)] == place.query("select word, parts from words order by times desc")
+    assert [("word", 4), ("once", 1)] == place.query(
+        "select word, parts from words order by times desc"
+    )
     files = operations(place)
     row = files.find("a.txt", COUNTED)
     assert row.parts > 1

@@ -72,7 +72,7 @@ def test_adds_up(rows: Rows, key: tuple[str, ...], *, is_narrowed: bool, kept: i
     found = dictionaries(combined(TABLE, given_rows, mode, kept))
     assert canonical(expected) == canonical(found)
     in_order = [[row[name] for name in key] for row in found]
-    assert sorted(in_order) == in_order  # type: ignore[type-var]  # a column has one type
+    assert sorted(in_order) == in_order
 
 
 @given(rows=_ROWS, kept=st.integers(0, 6))
@@ -101,7 +101,7 @@ def test_sorts_stably(rows: Rows, key: tuple[str, ...]) -> None:
     """The order is that of the keys, and of equal keys as they came; rows in order aren't moved."""
     order = sorted_order(arrow(rows), key)
     places = list(range(len(rows))) if order is None else order.tolist()
-    assert sorted(places, key=lambda at: [rows[at][name] for name in key]) == places  # type: ignore[type-var]  # a column has one type
+    assert sorted(places, key=lambda at: [rows[at][name] for name in key]) == places
 
 
 def test_sum_of_64_bits_overflows() -> None:
@@ -115,7 +115,9 @@ def test_sum_of_64_bits_overflows() -> None:
 
 def test_null_counts_as_zero() -> None:
     """A null adds nothing; a key with nothing but nulls stays null."""
-    table = Table("t", (Column("k", ColumnType.INT64), Column("f", ColumnType.FLOAT64, nullable=True)))
+    table = Table(
+        "t", (Column("k", ColumnType.INT64), Column("f", ColumnType.FLOAT64, nullable=True))
+    )
     rows = pa.table({"k": [1, 2, 1, 2, 3], "f": pa.array([1.5, None, None, None, 2.0])})
     found = combined(table, rows, Add(("k",), ("f",)))
     assert [(1, 1.5), (2, None), (3, 2.0)] == [(row["k"], row["f"]) for row in found.to_pylist()]

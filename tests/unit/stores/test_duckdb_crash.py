@@ -40,7 +40,10 @@ def commit(store: DuckdbStore, number: int) -> None:
     attempt = UUID(int=number)
     keys = np.random.default_rng(number).permutation(KEYS)
     large = pa.table({"consumer": keys, "amount": pa.array(np.ones(KEYS, np.int64))})
-    parts = [store.stage(LARGE, large.slice(part * KEYS // 2, KEYS // 2), attempt, part) for part in (0, 1)]
+    parts = [
+        store.stage(LARGE, large.slice(part * KEYS // 2, KEYS // 2), attempt, part)
+        for part in (0, 1)
+    ]
     with store.begin(STAGE, uuid4()) as transaction:
         transaction.advance(STAGE, {"0": Move(number, "life", str(number + 1))})
         assert not transaction.enter([f"commit {number}"])

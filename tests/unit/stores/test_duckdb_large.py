@@ -140,7 +140,10 @@ def test_other_periods_stay(store: DuckdbStore) -> None:
     """Adding to one period of usage touches no other, neither in place nor anew."""
     keys = shuffled(60_000, 1)
     for hour, size in [(0, 60_000), (1, 60_000), (0, 60_000), (1, 10), (2, 60_000), (0, 30_000)]:
-        period: dict[str, Scalar] = {"period_start": HOUR + timedelta(hours=hour), "granularity": "hour"}
+        period: dict[str, Scalar] = {
+            "period_start": HOUR + timedelta(hours=hour),
+            "granularity": "hour",
+        }
         count(store, [sums(keys[:size])], (USAGE, ADD_USAGE, period))
     with store.snapshot() as reader:
         found = reader.query(
@@ -165,7 +168,9 @@ def test_deleted_by_a_query(store: DuckdbStore) -> None:
     part = store.stage(SUMS, sums(shuffled(100, 1)), attempt, 0)
     count(store, [sums(shuffled(100, 1))], (TOTALS, ADD, FILE))
     with store.begin("count", uuid4()) as transaction:
-        gone = "with gone as (DELETE from totals where consumer < 70 returning *) select * from gone"
+        gone = (
+            "with gone as (DELETE from totals where consumer < 70 returning *) select * from gone"
+        )
         assert 10 == transaction.query(gone).num_rows
         transaction.merge(TOTALS, [part], ADD, FILE)
         transaction.commit()
@@ -219,14 +224,21 @@ def test_undone(store: DuckdbStore) -> None:
     back: dict[str, Scalar] = {"files": -1}
     count(store, [sums(keys[5:20], -1)], (TOTALS, undo, back))
     look = "select count(*) as rows, sum(files) as files, count(*) filter (where amount = 0) as zero from totals"
-    assert (MANY, 2 * MANY - 15, 5) == one(store, look)  # of the first 10, which were at 0, 5 come to -1
+    assert (MANY, 2 * MANY - 15, 5) == one(
+        store, look
+    )  # of the first 10, which were at 0, 5 come to -1
     count(store, [sums(keys, -1)], (TOTALS, undo, back))
     assert (MANY - 15, MANY - 15, 0) == one(store, look)
 
 
 def test_columns_of_an_earlier_declaration(store: DuckdbStore) -> None:
     """A column that isn't declared any more keeps its values, in place as anew."""
-    wider = Table("totals", (*TOTALS.columns, Column("old", ColumnType.TEXT, nullable=True)), TOTALS.key, large=True)
+    wider = Table(
+        "totals",
+        (*TOTALS.columns, Column("old", ColumnType.TEXT, nullable=True)),
+        TOTALS.key,
+        large=True,
+    )
     store.migrate([wider])
     with store.begin("count", uuid4()) as transaction:
         row = pa.table({"consumer": [-1], "amount": [5], "files": [1], "old": ["kept"]})

@@ -53,11 +53,15 @@ def test_many_at_once(tmp_path: Path, clock: FakeClock) -> None:
     """Thousands of items go in with one transaction, in any order, and come out in theirs."""
     store = opened(tmp_path, clock)
     keys = [None, "k1", "k2"]
-    items = [Item(f"{n:05d}", "s", str(n).encode(), clock.now(), 0, keys[n % 3]) for n in range(3000)]
+    items = [
+        Item(f"{n:05d}", "s", str(n).encode(), clock.now(), 0, keys[n % 3]) for n in range(3000)
+    ]
     put(store, *reversed(items))
     found = store.due("q").claim("me", 3000, HOUR_S, clock.now())
     expected = [item for item in items if item.order_key is None or item.id in {"00001", "00002"}]
-    assert [(item.id, item.payload) for item in expected] == [(item.id, item.payload) for item in found]
+    assert [(item.id, item.payload) for item in expected] == [
+        (item.id, item.payload) for item in found
+    ]
     store.close()
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from qanat.clock import SystemClock
-from qanat.errors import ConfigError, Fatal, QanatError
+from qanat.errors import ConfigError, Fatal, QanatError, TooLarge
 from qanat.interfaces import StoreOptions
 from qanat.stores.duckdb import DuckdbStore, open_store
 from qanat.tables import Append, Column, ColumnType, Table
@@ -91,7 +91,12 @@ def test_execute_with_returning(store: DuckdbStore) -> None:
 def test_describes_and_explains(store: DuckdbStore) -> None:
     """What tells of the tables is reading."""
     with store.snapshot() as reader:
-        for statement in ("describe events", "show tables", "summarize events", "explain from events"):
+        for statement in (
+            "describe events",
+            "show tables",
+            "summarize events",
+            "explain from events",
+        ):
             assert reader.query(statement).num_rows > 0
 
 
@@ -126,7 +131,9 @@ def test_one_stream_at_a_time(store: DuckdbStore) -> None:
 
 def test_spills(tmp_path: Path) -> None:
     """A query that needs more than its memory takes the disk, though it may not write files."""
-    store = open_store("duckdb:", "p", StoreOptions(tmp_path, SystemClock(), memory_bytes=64 * 2**20))
+    store = open_store(
+        "duckdb:", "p", StoreOptions(tmp_path, SystemClock(), memory_bytes=64 * 2**20)
+    )
     store.migrate([])
     with store.snapshot() as reader:
         groups = "select n // 2 as half, sum(n) as n from range(6000000) as r(n) group by half"
@@ -134,6 +141,25 @@ def test_spills(tmp_path: Path) -> None:
         assert [3_000_000] == found.column("rows").to_pylist()
     store.close()
     assert ["p.duckdb"] == [path.name for path in tmp_path.iterdir()]
+
+
+def test_too_large(tmp_path: Path) -> None:
+    """A transaction that doesn't fit into memory is TooLarge and undone; the store is used on."""
+    store = open_store(
+        "duckdb:", "p", StoreOptions(tmp_path, SystemClock(), memory_bytes=64 * 2**20)
+    )
+    store.migrate([EVENTS])
+    with store.begin("stage", uuid4()) as transaction:
+        fill = "insert into events select hash(n) // 2, now() from range(3000000) as r(n)"
+        assert 3_000_000 == transaction.execute(fill)
+        transaction.commit()
+    with store.begin("stage", uuid4()) as transaction, pytest.raises(TooLarge):
+        transaction.execute("update events set id = id // 2 where id % 3 > 0")
+    with store.snapshot() as reader:
+        assert [3_000_000] == reader.query("select count(*) as n from events").column(
+            "n"
+        ).to_pylist()
+    store.close()
 
 
 _ELSEWHERE = """

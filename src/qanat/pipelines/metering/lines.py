@@ -43,7 +43,7 @@ _TEXTS = {
     BadReason.AMOUNT_MISSING: "the line ends where the amount should be",
     BadReason.AMOUNT_NOT_DIGITS: "what follows the space isn't a digit",
     BadReason.AMOUNT_TOO_LONG: "the amount has more than 18 digits",
-    BadReason.AMOUNT_FOLLOWED: "something other than a digit or the end of the line follows in the amount",
+    BadReason.AMOUNT_FOLLOWED: "the amount has other characters than digits",
 }
 
 

@@ -1,7 +1,7 @@
 """What `metering` brings to `qanat prove`: grounds with a watched folder and a store, and the comparison of the two."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -51,10 +51,10 @@ class MeteringProof:
         self.tables = frozenset(w.table.name for stage in PIPELINE.stages for w in stage.writes)
         self.repeats_end_with = 1  # as for every file that is held
         streams = {point for point in failpoints.POINTS if point.startswith("batch.")}
-        self.unreachable = dict.fromkeys(
+        self.unreachable: Mapping[str, str] = dict.fromkeys(
             streams, "metering reads files, not a stream; tests/faults has its proof"
         )
-        self.points = {
+        self.points: Mapping[str, str] = {
             point: ROLLED_UP if point.startswith("rollup.") else USUAL
             for point in failpoints.POINTS
             if point not in streams
@@ -109,8 +109,8 @@ class MeteringGround:
         self._handed[name] = Handed([item.truth])
         self._handed[name].others[FileState.FAILED] += 1
 
-    def arguments(self, *, item_s: float) -> Sequence[str]:
-        """Read what is there, once, in parts and ranges that are small."""
+    def arguments(self, *, item_s: float, watching: bool) -> Sequence[str]:
+        """Read in parts and ranges that are small."""
         settings = {
             "input": self._folder,
             "data-dir": self._settings.data_dir,
@@ -129,7 +129,7 @@ class MeteringGround:
                 "rollup-every": "1ms",
             }
         options = [text for name, value in settings.items() for text in (f"--{name}", str(value))]
-        return ["run", PIPELINE.name, "--once", *options]
+        return ["run", PIPELINE.name, *options, *([] if watching else ["--once"])]
 
     def prepare(self) -> None:
         """Make the usage of the runs before old, where it is to be rolled up."""

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -25,6 +25,8 @@ class Progress(StrEnum):
 
 class RunSettings(CommonSettings, frozen=True, kw_only=True):
     """Every setting of a run."""
+
+    whole_table: ClassVar[bool] = True
 
     input: Annotated[Path, msgspec.Meta(description="The folder into which the files arrive.")]
     once: Annotated[

@@ -35,6 +35,7 @@ _SOURCES: Final = (
     "records.py",
     "faults.py",
     "strict.py",
+    "plain.py",
     "windows.py",
     "run.py",
     "entry.py",
