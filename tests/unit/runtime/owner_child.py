@@ -82,7 +82,7 @@ def fill(store: Store) -> None:
     """Bring the tables into being, with a few rows; done again it adds as many letters."""
     store.migrate(PIPELINE.tables)
     totals = [
-        {"consumer": consumer, "amount": Decimal(BIG), "files": 1}
+        {"consumer": consumer, "amount": Decimal(BIG), "parts": 1}
         for consumer in range(1, CONSUMERS + 1)
     ]
     letters = [_letter(b"7 x\xff\x1b", 0, "open"), _letter(b"", 20, "dropped")]
