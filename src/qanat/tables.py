@@ -133,7 +133,11 @@ DEAD_LETTERS = Table(
         Column("length", ColumnType.INT64, about="of the whole record, in bytes"),
         Column("raw", ColumnType.BYTES, about="its first bytes"),
         Column("rejected_at", ColumnType.TIMESTAMP),
-        Column("state", ColumnType.TEXT, about="open, replayed, dropped, or superseded: its file was undone or requeued"),
+        Column(
+            "state",
+            ColumnType.TEXT,
+            about="open, replayed, dropped, or superseded: its file was undone or requeued",
+        ),
     ),
     about="one row per record that was rejected; never removed by a run",
 )

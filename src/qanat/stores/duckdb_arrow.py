@@ -68,8 +68,8 @@ def check_names(table: Table, names: Iterable[str]) -> None:
 
 def constant_column(value: Scalar, kind: pa.DataType, length: int) -> pa.ChunkedArray:
     """Return a column in which every row is `value`."""
-    is_decimal = isinstance(value, int) and pa.types.is_decimal(kind)
-    scalar = pa.scalar(Decimal(value) if is_decimal else value, kind)
+    exact = Decimal(value) if isinstance(value, int) and pa.types.is_decimal(kind) else value
+    scalar = pa.scalar(exact, kind)
     return pa.chunked_array([pa.repeat(scalar, length)])
 
 

@@ -46,9 +46,13 @@ def sorted_order(rows: pa.Table, key: Sequence[str]) -> Indices | None:
         values = _plain(rows.column(key[0]))
         if bool((values[1:] >= values[:-1]).all()):
             return None
-        return np.argsort(values, kind="stable")
+        order: Indices = np.argsort(values, kind="stable")
+        return order
     keys = [(name, "ascending") for name in key]
-    return pc.sort_indices(rows.select(list(key)), sort_keys=keys).to_numpy().astype(np.int64)
+    by_all: Indices = (
+        pc.sort_indices(rows.select(list(key)), sort_keys=keys).to_numpy().astype(np.int64)
+    )
+    return by_all
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,11 @@ class DuckdbQueue:
         with self._leases.lock:
             self._settle()
             leased = [item_id for queue, item_id in self._leases.held if queue == self._name]
-            asked = {"now": now, "leased": leased, "items_max": items_max}
+            asked: dict[str, Scalar | Sequence[str]] = {
+                "now": now,
+                "leased": leased,
+                "items_max": items_max,
+            }
             found = [item for item, _ in self._items(_FREE, asked)]
             if not found:
                 return []
@@ -190,7 +194,7 @@ class DuckdbQueue:
 
     def _set_aside(self, ids: Sequence[str], reason: str) -> None:
         if any(self._leases.held[self._name, one].attempt >= self._attempts_max for one in ids):
-            limits = {"reason": reason, "attempts_max": self._attempts_max}
+            limits: dict[str, Scalar] = {"reason": reason, "attempts_max": self._attempts_max}
             self._change(_SET_ASIDE, {"ids": ids, **limits})
 
     def _change(self, sql: str, parameters: Mapping[str, Scalar | Sequence[str]]) -> None:

@@ -8,6 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from qanat.errors import Fatal
+from qanat.interfaces import Scalar
 from qanat.records import Staged
 from qanat.stores import duckdb_declared
 from qanat.stores.duckdb_arrow import conformed, narrowed
@@ -38,7 +39,7 @@ class Staging:
         rows = conformed(table, rows)
         place = place_of(table.name, attempt)
         self._make(table, place)
-        names = {"attempt": str(attempt), "shape": table.name, "part": part}
+        names: dict[str, Scalar] = {"attempt": str(attempt), "shape": table.name, "part": part}
 
         def work(connection: duckdb.DuckDBPyConnection) -> None:
             writing = Writing(self._database, connection)
@@ -128,7 +129,11 @@ def columns(writing: Writing, part: Staged) -> list[str]:
 
 def _check(writing: Writing, part: Staged) -> None:
     find = "select row_count from qanat_staged where attempt = $attempt and shape = $shape and part = $part"
-    names = {"attempt": str(part.attempt), "shape": part.table, "part": part.part}
+    names: dict[str, Scalar] = {
+        "attempt": str(part.attempt),
+        "shape": part.table,
+        "part": part.part,
+    }
     if writing.fetch(find, names).column("row_count").to_pylist() != [part.rows]:
         raise Fatal(
             f"part {part.part} of {part.table} isn't staged under {part.attempt}",

@@ -43,7 +43,9 @@ class Proxy:
     def url(self) -> str:
         """Where to connect instead of the server."""
         query = f"host=127.0.0.1&port={self._listener.getsockname()[1]}&sslmode=disable"
-        return self._target._replace(query=query, netloc=self._target.netloc.rpartition("@")[0] + "@").geturl()
+        return self._target._replace(
+            query=query, netloc=self._target.netloc.rpartition("@")[0] + "@"
+        ).geturl()
 
     def __enter__(self) -> Self:
         return self

@@ -9,7 +9,11 @@ TOTALS = Table(
     columns=(
         Column("consumer", ColumnType.INT64),
         Column("amount", ColumnType.INT128, about="everything the consumer ever used"),
-        Column("parts", ColumnType.INT64, about="in how many counted parts of files the consumer occurs"),
+        Column(
+            "parts",
+            ColumnType.INT64,
+            about="in how many counted parts of files the consumer occurs",
+        ),
     ),
     key=("consumer",),
     large=True,
