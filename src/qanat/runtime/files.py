@@ -109,9 +109,10 @@ class FileSteps:
         """Wait for the folder; settle what couldn't be settled before."""
         if self.discovers:
             self.settler.again()
-        # While another thread or instance holds the rest, --once only waits for its end.
-        ended = self.once and self.looked.is_set()
-        if self.computer.source.wait(0.02 if ended or not self.discovers else timeout_s):
+        if self.once and self.looked.is_set():
+            # Another thread or instance holds the rest: only its end is waited for, and nothing needs to be watched for that.
+            self.counting.committer.clock.sleep(0.02)
+        elif self.computer.source.wait(timeout_s if self.discovers else 0.02):
             self._look_at_s = 0.0
 
     def _do(self, item: Item) -> None:
