@@ -119,17 +119,7 @@ def sum_span(
         delivery=delivery,
     )
     kernel = load()
-    growing = threading.Lock()
-    summings = [
-        Summing(
-            kernel,
-            chunk_bytes=cutting.chunk_bytes,
-            keys_max=max(1, max_keys // workers),
-            key_range=(key_range.index, key_range.bits),
-            growing=growing,
-        )
-        for _ in range(workers)
-    ]
+    summings = _summings(kernel, workers, max_keys, key_range, cutting)
     parts = _run(work, summings, source.size, key_range)
     sums = _merged(kernel, parts)
     bad_lines = sum(summing.bad_lines for summing in summings)
@@ -142,6 +132,23 @@ def sum_span(
         stop=work.end,
         ends_with_newline=work.ends_with_newline,
     )
+
+
+def _summings(
+    kernel: Kernel, workers: int, max_keys: int, key_range: KeyRange, cutting: Cutting
+) -> list[Summing]:
+    """Make a summing for each worker; one of their tables grows at a time."""
+    growing = threading.Lock()
+    return [
+        Summing(
+            kernel,
+            chunk_bytes=cutting.chunk_bytes,
+            keys_max=max(1, max_keys // workers),
+            key_range=(key_range.index, key_range.bits),
+            growing=growing,
+        )
+        for _ in range(workers)
+    ]
 
 
 def _cut(source: ByteSource, span: Span, threads: int, cutting: Cutting) -> list[Block]:
