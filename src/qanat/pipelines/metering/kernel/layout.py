@@ -53,9 +53,7 @@ LONG_LAST: Final = 26  # its last byte so far
 SCRATCH: Final = 27  # address of SCRATCH_BYTES bytes
 THOROUGH: Final = 28  # 1: slots are chosen thoroughly, not quickly
 CROWDED: Final = 29  # 1: the last window searched too many slots
-SEARCHED: Final = 30  # slots that were searched in vain so far
-MIXED: Final = 31  # 1: the last window wasn't all plain
-STATE_FIELDS: Final = 32
+STATE_FIELDS: Final = 30
 
 # Fields of the other operations' arguments.
 SOURCE: Final = 0
@@ -102,14 +100,10 @@ SEARCHED_MAX: Final = 16
 # How many lines ahead a slot is fetched from memory.
 PREFETCH_LINES: Final = 16
 
-# Scratch: two lists of positions (4 bytes each, at most one a window byte), then columns of consumers, amounts and slot
-# addresses (8 bytes each).
+# Scratch: positions (4 bytes each, one a window byte), then consumers, amounts and slot addresses (8 bytes each).
 POSITIONS_BYTES: Final = 4 * (WINDOW_BYTES + 64)
 COLUMN_BYTES: Final = 8 * (WINDOW_BYTES // 2 + 64)
-KEYS_OFFSET: Final = 2 * POSITIONS_BYTES
-AMOUNTS_OFFSET: Final = KEYS_OFFSET + COLUMN_BYTES
-HOMES_OFFSET: Final = AMOUNTS_OFFSET + COLUMN_BYTES
-SCRATCH_BYTES: Final = HOMES_OFFSET + COLUMN_BYTES
+SCRATCH_BYTES: Final = POSITIONS_BYTES + 3 * COLUMN_BYTES
 
 # A radix sort's places: the begin and end of 256 groups, for each of eight bytes.
 SORT_FANOUT: Final = 256

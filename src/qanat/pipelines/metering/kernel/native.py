@@ -35,7 +35,6 @@ _SOURCES: Final = (
     "records.py",
     "faults.py",
     "strict.py",
-    "plain.py",
     "windows.py",
     "run.py",
     "entry.py",

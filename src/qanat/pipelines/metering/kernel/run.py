@@ -3,7 +3,6 @@
 from qanat.pipelines.metering.kernel import layout, strict, table
 from qanat.pipelines.metering.kernel.compiled import compiled
 from qanat.pipelines.metering.kernel.layout import CARRIAGE_RETURN
-from qanat.pipelines.metering.kernel.plain import take_plain_window
 from qanat.pipelines.metering.kernel.swar import (
     convert_words,
     get_byte,
@@ -58,45 +57,24 @@ def _wanting(state: int) -> int:
 
 @compiled
 def _take_window(state: int, cursor: int) -> None:
-    """Take the lines that end within a window from `cursor` on, or else the one that begins there."""
-    scratch = get_field(state, layout.SCRATCH)
-    text = get_field(state, layout.TEXT) + cursor
-    length = min(layout.WINDOW_BYTES, get_field(state, layout.LIMIT) - cursor)
-    # Where one window isn't plain, the next one hardly is.
-    if length < layout.WINDOW_BYTES or get_field(state, layout.MIXED) == 1:
-        _take_mixed(state, cursor, text, length)
-        return
-    feeds = scratch + layout.POSITIONS_BYTES
-    keys, amounts = scratch + layout.KEYS_OFFSET, scratch + layout.AMOUNTS_OFFSET
-    lines = take_plain_window(text, scratch, feeds, keys, amounts)
-    if lines == 0:
-        _take_mixed(state, cursor, text, length)
-        return
-    put_field(state, layout.LINES, get_field(state, layout.LINES) + lines)
-    put_field(state, layout.CURSOR, cursor + get_index(feeds, lines - 1) + 1)
-    _add(state, keys, amounts, lines, WORDS)
+    """Take the lines that end within a window from `cursor` on, or else the one that begins there.
 
-
-@compiled
-def _take_mixed(state: int, cursor: int, text: int, length: int) -> None:
-    """Likewise, for lines of all kinds.
-
-    Lines of one kind are taken as many at a time as follow each other, bad ones one by one.
+    Plain lines are taken as many at a time as follow each other, others one by one.
     """
     positions = get_field(state, layout.SCRATCH)
-    keys, amounts = positions + layout.KEYS_OFFSET, positions + layout.AMOUNTS_OFFSET
-    put_field(state, layout.MIXED, 0)
+    keys = positions + layout.POSITIONS_BYTES
+    amounts = keys + layout.COLUMN_BYTES
+    text = get_field(state, layout.TEXT) + cursor
+    length = min(layout.WINDOW_BYTES, get_field(state, layout.LIMIT) - cursor)
     end = positions + 4 * find_positions(text, length, positions)
     start = 0
     while get_field(state, layout.BAD_COUNT) < layout.BAD_CAPACITY:
         count = (end - positions) // 4
-        used, lines, kind = _take_alike(state, text, start, positions, count)
+        used, lines, kind = _take_plain(state, text, start, positions, count)
         if used == 0:
             used, lines = strict.take_line(state, text, start, positions, count, keys, amounts)
         if used == 0:
             break
-        if kind != WORDS or used != LF_STRIDE * lines:
-            put_field(state, layout.MIXED, 1)
         positions += 4 * used
         start = get_index(positions, -1) + 1
         put_field(state, layout.CURSOR, cursor + start)
@@ -106,15 +84,15 @@ def _take_mixed(state: int, cursor: int, text: int, length: int) -> None:
 
 
 @compiled
-def _take_alike(
+def _take_plain(
     state: int, text: int, start: int, positions: int, count: int
 ) -> tuple[int, int, int]:
     """Take plain lines that follow each other, and count them.
 
     Returns how many positions and lines they have, and what the columns hold of them.
     """
-    scratch = get_field(state, layout.SCRATCH)
-    keys, amounts = scratch + layout.KEYS_OFFSET, scratch + layout.AMOUNTS_OFFSET
+    keys = get_field(state, layout.SCRATCH) + layout.POSITIONS_BYTES
+    amounts = keys + layout.COLUMN_BYTES
     kind = WORDS
     # Calls with constants: the compiler makes loops of their own for both line ends.
     if count > 1 and get_byte(text, get_index(positions, 1)) == CARRIAGE_RETURN:
@@ -148,7 +126,7 @@ def _add(state: int, keys: int, amounts: int, lines: int, kind: int) -> None:
         convert_words(amounts, lines)
     slots = get_field(state, layout.SLOTS)
     slot_bits = get_field(state, layout.SLOT_BITS)
-    homes = get_field(state, layout.SCRATCH) + layout.HOMES_OFFSET
+    homes = amounts + layout.COLUMN_BYTES
     thorough = get_field(state, layout.THOROUGH)
     table.find_homes(slots, slot_bits, thorough, range_bits, keys, homes, lines)
     fresh, carries, searched = table.add_pairs(
@@ -164,6 +142,5 @@ def _add(state: int, keys: int, amounts: int, lines: int, kind: int) -> None:
     put_field(state, layout.ADDED, get_field(state, layout.ADDED) + lines)
     put_field(state, layout.KEYS, get_field(state, layout.KEYS) + fresh)
     put_field(state, layout.CARRY_COUNT, carries)
-    put_field(state, layout.SEARCHED, get_field(state, layout.SEARCHED) + searched)
     if searched > layout.SEARCHED_MAX * lines + layout.WINDOW_GOOD_MAX:
         put_field(state, layout.CROWDED, 1)

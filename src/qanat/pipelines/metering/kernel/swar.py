@@ -104,10 +104,6 @@ def _is_no_digit(builder: ir.IRBuilder, text: ir.Value) -> ir.Value:
     return builder.icmp_unsigned(">", builder.sub(text, _bytes(ord("0"))), _bytes(9))
 
 
-def _is_space(builder: ir.IRBuilder, text: ir.Value) -> ir.Value:
-    return builder.icmp_unsigned("==", text, _bytes(ord(" ")))
-
-
 def _is_line_feed(builder: ir.IRBuilder, text: ir.Value) -> ir.Value:
     return builder.icmp_unsigned("==", text, _bytes(ord("\n")))
 
@@ -182,7 +178,6 @@ put_word = cast(Callable[[int, int, uint64], None], _storer(64, types.uint64))
 
 # Bit i of the result tells about the byte at the address + i.
 no_digits_of_64 = cast(Callable[[int], uint64], _mask_of_64(_is_no_digit))
-spaces_of_64 = cast(Callable[[int], uint64], _mask_of_64(_is_space))
 line_feeds_of_64 = cast(Callable[[int], uint64], _mask_of_64(_is_line_feed))
 
 # The index of the lowest bit that is set; 64 if none is.
