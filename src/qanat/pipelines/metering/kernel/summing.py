@@ -5,9 +5,9 @@ from contextlib import AbstractContextManager
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from qanat.pipelines.metering.kernel import layout
-from qanat.pipelines.metering.kernel.memory import Records
 from qanat.pipelines.metering.kernel.native import Kernel
 from qanat.pipelines.metering.lines import BadLines
 from qanat.pipelines.metering.sums import Carries
@@ -18,6 +18,8 @@ _FRONT_BYTES: Final = layout.CARRY_BYTES_MAX + layout.PADDING_BYTES
 _SLOT_BITS_MIN: Final = 12
 # A fuller table needs longer searches: at 3/4 two and a half slots on average for a key that is there.
 _LOAD_MAX: Final = 0.75
+
+Words = npt.NDArray[np.uint64]
 
 
 class KeysFull(Exception):
@@ -139,16 +141,15 @@ class Summing:
         """End a block: pass on its last bad lines."""
         self._drain_bad()
 
-    def finish(self) -> tuple[Records, Carries]:
-        """Return the records (see `records.py`) in ascending order, and the carries.
-
-        The table is used up.
-        """
+    def finish(self) -> tuple[Words, Carries]:
+        """Return the records (see `records.py`) in ascending order, and the carries; the table is used up."""
         self._drain_carries()
-        records, self._slots = self._slots, Records(0)
-        records.keep(self._do(layout.COMPACT, records.address, len(records)))
+        records, self._slots = self._slots, _empty_slots(0)
+        count = self._do(layout.COMPACT, records.ctypes.data, len(records))
+        # In place: what lies behind the records goes back to the system.
+        records.resize((count, 2), refcheck=False)
         scratch = np.empty(layout.SORT_WORDS, np.int64)
-        self._do(layout.SORT, records.address, len(records), scratch.ctypes.data)
+        self._do(layout.SORT, records.ctypes.data, count, scratch.ctypes.data)
         return records, self._carries
 
     def _run(self) -> None:
@@ -170,15 +171,15 @@ class Summing:
 
     def _rehash(self, bits: int) -> None:
         with self._growing:
-            slots = Records(1 << bits)
-            source, target = self._slots.address, slots.address
+            slots = _empty_slots(bits)
+            source, target = self._slots.ctypes.data, slots.ctypes.data
             modes = self._state[[layout.THOROUGH, layout.RANGE_BITS]].tolist()
             self._do(layout.REHASH, source, len(self._slots), target, bits, *modes)
             self._slots = slots
             self._show_slots()
 
     def _show_slots(self) -> None:
-        self._state[layout.SLOTS] = self._slots.address
+        self._state[layout.SLOTS] = self._slots.ctypes.data
         self._state[layout.SLOT_BITS] = len(self._slots).bit_length() - 1
         self._state[layout.ROOM] = int(len(self._slots) * _LOAD_MAX)
 
@@ -199,16 +200,53 @@ class Summing:
         return self._kernel(operation, arguments.ctypes.data)
 
 
-def merge(kernel: Kernel, left: Records, right: Records) -> tuple[Records, Carries]:
+def merge(kernel: Kernel, left: Words, right: Words) -> tuple[Words, Carries]:
     """Merge two ascending runs of records; return them, and the carries of adding."""
-    merged = Records(len(left) + len(right))
+    # Untouched pages cost nothing: the upper bound of both may be asked for.
+    merged: Words = np.empty((len(left) + len(right), 2), np.uint64)
     wrapped = np.empty(min(len(left), len(right)), np.uint64)
     arguments = np.zeros(layout.ARGUMENT_FIELDS, np.int64)
-    arguments[layout.SOURCE], arguments[layout.SOURCE_COUNT] = left.address, len(left)
-    arguments[layout.OTHER], arguments[layout.OTHER_COUNT] = right.address, len(right)
-    arguments[layout.TARGET], arguments[layout.WRAPPED] = merged.address, wrapped.ctypes.data
-    merged.keep(kernel(layout.MERGE, arguments.ctypes.data))
+    arguments[layout.SOURCE], arguments[layout.SOURCE_COUNT] = left.ctypes.data, len(left)
+    arguments[layout.OTHER], arguments[layout.OTHER_COUNT] = right.ctypes.data, len(right)
+    arguments[layout.TARGET], arguments[layout.WRAPPED] = merged.ctypes.data, wrapped.ctypes.data
+    count = kernel(layout.MERGE, arguments.ctypes.data)
+    merged.resize((count, 2), refcheck=False)
     return merged, Carries.none().plus(wrapped[: arguments[layout.WRAPPED_COUNT]])
+
+
+class _BadColumns:
+    """Where the kernel writes bad lines."""
+
+    def __init__(self) -> None:
+        self._lines = np.zeros(layout.BAD_CAPACITY, np.int64)
+        self._offsets = np.zeros(layout.BAD_CAPACITY, np.int64)
+        self._lengths = np.zeros(layout.BAD_CAPACITY, np.int64)
+        self._reasons = np.zeros(layout.BAD_CAPACITY, np.uint8)
+        self._raw_ends = np.zeros(layout.BAD_CAPACITY + 1, np.int32)
+        self._raw = np.zeros(layout.BAD_RAW_BYTES, np.uint8)
+
+    def addresses(self) -> list[int]:
+        """In the order of the fields from BAD_LINE on."""
+        columns = (
+            self._lines,
+            self._offsets,
+            self._lengths,
+            self._reasons,
+            self._raw_ends,
+            self._raw,
+        )
+        return [column.ctypes.data for column in columns]
+
+    def take(self, count: int) -> BadLines:
+        """Copy the first `count` entries."""
+        return BadLines(
+            lines=self._lines[:count].copy(),
+            offsets=self._offsets[:count].copy(),
+            lengths=self._lengths[:count].copy(),
+            reasons=self._reasons[:count].copy(),
+            raw_ends=self._raw_ends[: count + 1].copy(),
+            raw=self._raw[: self._raw_ends[count]].tobytes(),
+        )
 
 
 def _ignore(_bad: BadLines) -> None:
@@ -221,3 +259,8 @@ def _bits_for(keys: int) -> int:
     while (1 << bits) * _LOAD_MAX < keys + layout.WINDOW_GOOD_MAX:
         bits += 1
     return bits
+
+
+def _empty_slots(bits: int) -> Words:
+    # Fresh zeroed pages of the system, so that slots that are never used cost nothing.
+    return np.zeros((1 << bits, 2), np.uint64)
