@@ -10,9 +10,8 @@ from typing import Final
 from qanat.digests import CHUNK_BYTES
 from qanat.pipelines.metering.blocks import Aborted, Block, Blocks
 from qanat.pipelines.metering.delivery import Delivery
-from qanat.pipelines.metering.kernel.memory import Records
 from qanat.pipelines.metering.kernel.native import Kernel, load
-from qanat.pipelines.metering.kernel.summing import KeysFull, Summing, merge
+from qanat.pipelines.metering.kernel.summing import KeysFull, Summing, Words, merge
 from qanat.pipelines.metering.keys import KeyRange, estimate_keys
 from qanat.pipelines.metering.lines import BadLines
 from qanat.pipelines.metering.sums import Carries, Sums
@@ -21,7 +20,7 @@ from qanat.runtime.filework import ByteSource, KeysExceeded
 # Blocks for each thread at least, where there are chunks enough, so that all are busy to the end.
 _BLOCKS_PER_THREAD: Final = 8
 
-_Part = tuple[Records, Carries]
+_Part = tuple[Words, Carries]
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,4 +216,4 @@ def _merged(kernel: Kernel, parts: list[_Part]) -> Sums:
         other, other_carries = parts.pop()
         records, wrapped = merge(kernel, records, other)
         carries = carries.joined(other_carries).joined(wrapped)
-    return Sums.from_records(records.words, carries)
+    return Sums.from_records(records, carries)
