@@ -57,7 +57,7 @@ class Ground(Protocol):
 
     def arguments(self, *, item_s: float, watching: bool) -> Sequence[str]:
         """Return the arguments of a run, after `qanat`: it reads what is there, at `item_s` seconds for each item on average
-        (0: as fast as it can), and ends; or, `watching`, waits for more until SIGTERM.
+        of those handed over so far (0: as fast as it can), and ends; or, `watching`, waits for more until SIGTERM.
 
         The store isn't among them: it comes by `QANAT_STORE`, so that a password never shows in a list of processes.
         """

@@ -34,7 +34,8 @@ def deliver_twice(bout: Bout, *, killed: bool = False) -> None:
                 child.pause(bout.chance.uniform(0.0, 1.0))
             child.kill()
         code, child = bout.run()
-        if code != bout.proof.repeats_end_with:
+        # The run that was killed may have dealt with the repeats before, and left nothing of them to tell of.
+        if code != bout.proof.repeats_end_with and not (killed and code == 0):
             bout.unexpected(code, child)
 
 

@@ -77,6 +77,7 @@ class MeteringGround:
         self._settings = CommonSettings(store=store, data_dir=place / "data")
         self._handed: dict[str, Handed] = {}
         self._staying: set[str] = set()
+        self._bytes: list[int] = []
         self._next = 0
         self._prepared = 0
 
@@ -121,7 +122,8 @@ class MeteringGround:
             "progress": "none",
         }
         if item_s:
-            settings["rate-limit"] = int(self._stock.average_bytes / item_s)
+            handed = max(1, len(self._bytes))
+            settings["rate-limit"] = max(1, int(sum(self._bytes) / handed / item_s))
         if self._rolls_up:
             settings |= {
                 "rollup-days-after": _DAYS_AFTER,
@@ -157,6 +159,7 @@ class MeteringGround:
             item = self._stock.item(self._next)
         name = f"usage-{self._next:04}.txt{item.suffix}"
         self._next += 1
+        self._bytes.append(item.size_bytes)
         return item, name
 
     def _put(self, content: Path, name: str) -> None:

@@ -60,10 +60,11 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class StockItem:
-    """A file that may be handed over: where it lies, the end of its name, what it comes to."""
+    """A file that may be handed over: where it lies, the end of its name, its size before compression, what it comes to."""
 
     path: Path
     suffix: str
+    size_bytes: int
     truth: Truth
 
 
@@ -83,11 +84,6 @@ class Stock:
         self._lock = threading.Lock()
 
     @property
-    def average_bytes(self) -> float:
-        """The size of an item on average, before compression."""
-        return self._size_bytes * (_LARGE_EVERY - 1 + _LARGE_TIMES) / _LARGE_EVERY
-
-    @property
     def large_bytes(self) -> int:
         """Files above this size are the large ones."""
         return 2 * self._size_bytes
@@ -105,7 +101,7 @@ class Stock:
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{number}{suffix}"
         path.write_bytes(_compressed(content, suffix))
-        return StockItem(path, suffix, truth_of(content))
+        return StockItem(path, suffix, len(content), truth_of(content))
 
     def _options(self, number: int) -> GeneratorOptions:
         large = number % _LARGE_EVERY == _LARGE_EVERY - 1
