@@ -28,7 +28,7 @@ def summed(
         source,
         Span(0, source.size),
         threads=threads,
-        max_keys=100_000,
+        max_keys=1_000_000,
         on_bad=batches.append,
         cutting=cutting,
     )

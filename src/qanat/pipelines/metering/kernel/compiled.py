@@ -15,7 +15,20 @@ def compiled(function: Function) -> Function:
     a count. The kernel raises nothing and is called with addresses alone, so that neither of
     numba's wrappers for Python is needed: without them compiling takes 5 s instead of 7 s.
     """
+    return _njit(function)
+
+
+def inlined(function: Function) -> Function:
+    """Likewise, for a few instructions in an inner loop: a call would keep vectors from staying in registers."""
+    return _njit(function, forceinline=True)
+
+
+def _njit(function: Function, **options: bool) -> Function:
     compile_later: Callable[[Function], Function] = njit(  # type: ignore[call-overload]  # options
-        error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, no_rewrites=True
+        error_model="numpy",
+        no_cpython_wrapper=True,
+        no_cfunc_wrapper=True,
+        no_rewrites=True,
+        **options,
     )
     return compile_later(function)

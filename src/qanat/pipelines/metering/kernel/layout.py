@@ -53,7 +53,10 @@ LONG_LAST: Final = 26  # its last byte so far
 SCRATCH: Final = 27  # address of SCRATCH_BYTES bytes
 THOROUGH: Final = 28  # 1: slots are chosen thoroughly, not quickly
 CROWDED: Final = 29  # 1: the last window searched too many slots
-STATE_FIELDS: Final = 30
+SEARCHED: Final = 30  # slots that were searched in vain so far
+MIXED: Final = 31  # so many windows are taken as mixed ones before another may be a plain one
+NOT_PLAIN: Final = 32  # MIXED when the next window that is tried doesn't begin with plain lines
+STATE_FIELDS: Final = 33
 
 # Fields of the other operations' arguments.
 SOURCE: Final = 0
@@ -97,13 +100,22 @@ CARRY_CAPACITY: Final = 65_536 + WINDOW_GOOD_MAX
 # a table that is three quarters full of keys without pattern.
 SEARCHED_MAX: Final = 16
 
+# Where windows are hardly ever plain, one in so many is tried all the same: a try takes a third of a window's time.
+MIXED_MAX: Final = 15
+# What is taken as mixed after a single line that isn't plain: a line of the usual length, and few behind it.
+SHORT_BYTES: Final = 128
+
 # How many lines ahead a slot is fetched from memory.
 PREFETCH_LINES: Final = 16
 
-# Scratch: positions (4 bytes each, one a window byte), then consumers, amounts and slot addresses (8 bytes each).
+# Scratch: two lists of positions (4 bytes each, at most one a window byte), then columns of consumers, amounts and slot
+# addresses (8 bytes each).
 POSITIONS_BYTES: Final = 4 * (WINDOW_BYTES + 64)
 COLUMN_BYTES: Final = 8 * (WINDOW_BYTES // 2 + 64)
-SCRATCH_BYTES: Final = POSITIONS_BYTES + 3 * COLUMN_BYTES
+KEYS_OFFSET: Final = 2 * POSITIONS_BYTES
+AMOUNTS_OFFSET: Final = KEYS_OFFSET + COLUMN_BYTES
+HOMES_OFFSET: Final = AMOUNTS_OFFSET + COLUMN_BYTES
+SCRATCH_BYTES: Final = HOMES_OFFSET + COLUMN_BYTES
 
 # A radix sort's places: the begin and end of 256 groups, for each of eight bytes.
 SORT_FANOUT: Final = 256

@@ -35,6 +35,7 @@ _SOURCES: Final = (
     "records.py",
     "faults.py",
     "strict.py",
+    "plain.py",
     "windows.py",
     "run.py",
     "entry.py",
@@ -111,6 +112,9 @@ def _fingerprint(machine: "TargetMachine") -> str:
         machine.triple,
         llvm.get_host_cpu_name(),
         llvm.get_host_cpu_features().flatten(),
+        # With these `swar.py` uses no instruction that numba may not know of.
+        os.environ.get("NUMBA_CPU_NAME"),
+        os.environ.get("NUMBA_CPU_FEATURES"),
     )
     digest.update(repr(about).encode())
     return digest.hexdigest()

@@ -3,6 +3,7 @@
 from qanat.pipelines.metering.kernel import layout, strict, table
 from qanat.pipelines.metering.kernel.compiled import compiled
 from qanat.pipelines.metering.kernel.layout import CARRIAGE_RETURN
+from qanat.pipelines.metering.kernel.plain import take_plain
 from qanat.pipelines.metering.kernel.swar import (
     convert_words,
     get_byte,
@@ -13,8 +14,6 @@ from qanat.pipelines.metering.kernel.swar import (
 from qanat.pipelines.metering.kernel.windows import (
     CRLF_STRIDE,
     LF_STRIDE,
-    NUMBERS,
-    WORDS,
     find_positions,
     split_numbers,
     split_words,
@@ -57,20 +56,44 @@ def _wanting(state: int) -> int:
 
 @compiled
 def _take_window(state: int, cursor: int) -> None:
-    """Take the lines that end within a window from `cursor` on, or else the one that begins there.
-
-    Plain lines are taken as many at a time as follow each other, others one by one.
-    """
-    positions = get_field(state, layout.SCRATCH)
-    keys = positions + layout.POSITIONS_BYTES
-    amounts = keys + layout.COLUMN_BYTES
+    """Take the lines that end within a window from `cursor` on, or else the one that begins there."""
     text = get_field(state, layout.TEXT) + cursor
     length = min(layout.WINDOW_BYTES, get_field(state, layout.LIMIT) - cursor)
+    mixed = get_field(state, layout.MIXED)
+    if length < layout.WINDOW_BYTES or mixed > 0:
+        put_field(state, layout.MIXED, max(0, mixed - 1))
+        _take_mixed(state, cursor, text, length)
+        return
+    spaces = get_field(state, layout.SCRATCH)
+    feeds = spaces + layout.POSITIONS_BYTES
+    lines = take_plain(text, spaces, feeds, spaces + layout.KEYS_OFFSET)
+    tries = get_field(state, layout.NOT_PLAIN)
+    if lines > 0:
+        put_field(state, layout.NOT_PLAIN, 0)
+        put_field(state, layout.LINES, get_field(state, layout.LINES) + lines)
+        put_field(state, layout.CURSOR, cursor + get_index(feeds, lines - 1) + 1)
+        _add(state, lines)
+        return
+    # After a single line that isn't plain there are plain ones again; the more windows in a row begin with one, the longer
+    # nobody tries.
+    put_field(state, layout.MIXED, tries)
+    put_field(state, layout.NOT_PLAIN, min(2 * tries + 1, layout.MIXED_MAX))
+    _take_mixed(state, cursor, text, layout.WINDOW_BYTES if tries > 0 else layout.SHORT_BYTES)
+
+
+@compiled
+def _take_mixed(state: int, cursor: int, text: int, length: int) -> None:
+    """Likewise, for lines of all kinds.
+
+    Lines of one kind are taken as many at a time as follow each other, bad ones one by one.
+    """
+    positions = get_field(state, layout.SCRATCH)
+    keys, amounts = positions + layout.KEYS_OFFSET, positions + layout.AMOUNTS_OFFSET
     end = positions + 4 * find_positions(text, length, positions)
     start = 0
     while get_field(state, layout.BAD_COUNT) < layout.BAD_CAPACITY:
         count = (end - positions) // 4
-        used, lines, kind = _take_plain(state, text, start, positions, count)
+        used, lines = _take_alike(state, text, start, positions, count)
         if used == 0:
             used, lines = strict.take_line(state, text, start, positions, count, keys, amounts)
         if used == 0:
@@ -78,55 +101,53 @@ def _take_window(state: int, cursor: int) -> None:
         positions += 4 * used
         start = get_index(positions, -1) + 1
         put_field(state, layout.CURSOR, cursor + start)
-        _add(state, keys, amounts, lines, kind)
+        _add(state, lines)
     if start == 0:
-        _add(state, keys, amounts, strict.take_rest(state, keys, amounts), NUMBERS)
+        _add(state, strict.take_rest(state, keys, amounts))
 
 
 @compiled
-def _take_plain(
-    state: int, text: int, start: int, positions: int, count: int
-) -> tuple[int, int, int]:
+def _take_alike(state: int, text: int, start: int, positions: int, count: int) -> tuple[int, int]:
     """Take plain lines that follow each other, and count them.
 
-    Returns how many positions and lines they have, and what the columns hold of them.
+    Returns how many positions and lines they have.
     """
-    keys = get_field(state, layout.SCRATCH) + layout.POSITIONS_BYTES
-    amounts = keys + layout.COLUMN_BYTES
-    kind = WORDS
     # Calls with constants: the compiler makes loops of their own for both line ends.
     if count > 1 and get_byte(text, get_index(positions, 1)) == CARRIAGE_RETURN:
         stride = CRLF_STRIDE
-        most = count // CRLF_STRIDE
-        lines = split_words(text, start, positions, most, keys, amounts, CRLF_STRIDE)
-        if lines == 0:
-            kind = NUMBERS
-            lines = split_numbers(text, start, positions, most, keys, amounts, CRLF_STRIDE)
+        lines = _split(state, text, start, positions, count // CRLF_STRIDE, CRLF_STRIDE)
     else:
         stride = LF_STRIDE
-        most = count // LF_STRIDE
-        lines = split_words(text, start, positions, most, keys, amounts, LF_STRIDE)
-        if lines == 0:
-            kind = NUMBERS
-            lines = split_numbers(text, start, positions, most, keys, amounts, LF_STRIDE)
+        lines = _split(state, text, start, positions, count // LF_STRIDE, LF_STRIDE)
     put_field(state, layout.LINES, get_field(state, layout.LINES) + lines)
-    return stride * lines, lines, kind
+    return stride * lines, lines
 
 
 @compiled
-def _add(state: int, keys: int, amounts: int, lines: int, kind: int) -> None:
-    """Add the lines' pairs to the table, as far as they are in the key range."""
+def _split(state: int, text: int, start: int, positions: int, count: int, stride: int) -> int:
+    """Fill the columns with the numbers of up to `count` lines; return how many."""
+    scratch = get_field(state, layout.SCRATCH)
+    keys, amounts = scratch + layout.KEYS_OFFSET, scratch + layout.AMOUNTS_OFFSET
+    lines = split_words(text, start, positions, count, keys, amounts, stride)
+    if lines == 0:
+        return split_numbers(text, start, positions, count, keys, amounts, stride)
+    convert_words(keys, lines)
+    convert_words(amounts, lines)
+    return lines
+
+
+@compiled
+def _add(state: int, lines: int) -> None:
+    """Add the pairs in the columns to the table, as far as they are in the key range."""
+    scratch = get_field(state, layout.SCRATCH)
+    keys, amounts = scratch + layout.KEYS_OFFSET, scratch + layout.AMOUNTS_OFFSET
     range_bits = get_field(state, layout.RANGE_BITS)
-    if kind == WORDS:
-        convert_words(keys, lines)
     if range_bits > 0:
         range_index = get_field(state, layout.RANGE_INDEX)
         lines = table.keep_range(keys, amounts, lines, range_bits, range_index)
-    if kind == WORDS:
-        convert_words(amounts, lines)
     slots = get_field(state, layout.SLOTS)
     slot_bits = get_field(state, layout.SLOT_BITS)
-    homes = amounts + layout.COLUMN_BYTES
+    homes = scratch + layout.HOMES_OFFSET
     thorough = get_field(state, layout.THOROUGH)
     table.find_homes(slots, slot_bits, thorough, range_bits, keys, homes, lines)
     fresh, carries, searched = table.add_pairs(
@@ -142,5 +163,6 @@ def _add(state: int, keys: int, amounts: int, lines: int, kind: int) -> None:
     put_field(state, layout.ADDED, get_field(state, layout.ADDED) + lines)
     put_field(state, layout.KEYS, get_field(state, layout.KEYS) + fresh)
     put_field(state, layout.CARRY_COUNT, carries)
+    put_field(state, layout.SEARCHED, get_field(state, layout.SEARCHED) + searched)
     if searched > layout.SEARCHED_MAX * lines + layout.WINDOW_GOOD_MAX:
         put_field(state, layout.CROWDED, 1)

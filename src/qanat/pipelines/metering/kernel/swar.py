@@ -6,9 +6,12 @@ included, so that the compiler picks AVX2, AVX-512 or NEON by itself. Nothing he
 address: callers pad their buffers.
 """
 
+import os
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import cast
 
+import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -18,7 +21,11 @@ from qanat.pipelines.metering.kernel.compiled import compiled
 
 _BYTES_64 = ir.VectorType(ir.IntType(8), 64)
 _WORDS_4 = ir.VectorType(ir.IntType(64), 4)
+_COMPRESS = "llvm.x86.avx512.mask.compress.v64i8"
 _NOTHING = ir.Constant(ir.IntType(8).as_pointer(), None)
+
+# How many places `put_places` stores at the most.
+PLACES_MAX = 16
 
 _LOW_NIBBLES = uint64(0x0F0F0F0F0F0F0F0F)
 _PAIRS = uint64(0x00FF00FF00FF00FF)
@@ -104,6 +111,10 @@ def _is_no_digit(builder: ir.IRBuilder, text: ir.Value) -> ir.Value:
     return builder.icmp_unsigned(">", builder.sub(text, _bytes(ord("0"))), _bytes(9))
 
 
+def _is_space(builder: ir.IRBuilder, text: ir.Value) -> ir.Value:
+    return builder.icmp_unsigned("==", text, _bytes(ord(" ")))
+
+
 def _is_line_feed(builder: ir.IRBuilder, text: ir.Value) -> ir.Value:
     return builder.icmp_unsigned("==", text, _bytes(ord("\n")))
 
@@ -128,6 +139,65 @@ def _count_bits(_typing: object, _word: object) -> _Typed:
     return types.int64(types.uint64), emit
 
 
+def _compresses() -> bool:
+    """Whether the processor moves the bytes of a vector that a mask selects to its front (AVX-512 VBMI2)."""
+    chosen = "NUMBA_CPU_NAME" in os.environ or "NUMBA_CPU_FEATURES" in os.environ
+    return not chosen and bool(llvm.get_host_cpu_features().get("avx512vbmi2"))
+
+
+def _places_by_vector(
+    builder: ir.IRBuilder, places: ir.Value, mask: ir.Value, base: ir.Value
+) -> None:
+    """Sixteen places by three instructions."""
+    selected = ir.VectorType(ir.IntType(1), 64)
+    kind = ir.FunctionType(_BYTES_64, [_BYTES_64, _BYTES_64, selected])
+    known = builder.module.globals
+    compress = known.get(_COMPRESS) or ir.Function(builder.module, kind, _COMPRESS)
+    numbers = ir.Constant(_BYTES_64, list(range(64)))
+    chosen = builder.call(compress, [numbers, _bytes(0), builder.bitcast(mask, selected)])
+    lanes = ir.VectorType(ir.IntType(32), PLACES_MAX)
+    first = ir.Constant(lanes, list(range(PLACES_MAX)))
+    places_16 = builder.zext(builder.shuffle_vector(chosen, chosen, first), lanes)
+    one = builder.insert_element(ir.Constant(lanes, None), base, ir.IntType(32)(0))
+    bases = builder.shuffle_vector(one, one, ir.Constant(lanes, None))
+    builder.store(
+        builder.add(places_16, bases), builder.bitcast(places, lanes.as_pointer()), align=1
+    )
+
+
+def _places_one_by_one(
+    builder: ir.IRBuilder, places: ir.Value, mask: ir.Value, base: ir.Value
+) -> None:
+    """As many as most masks have, whether there are as many or not: the end of a loop of exactly as many is mispredicted."""
+    count = builder.ctpop(mask)
+    for start, stop in ((0, 8), (8, PLACES_MAX)):
+        with ExitStack() as stack:
+            if start:
+                more = builder.icmp_unsigned(">", count, ir.IntType(64)(start))
+                stack.enter_context(builder.if_then(more, likely=False))
+            for lane in range(start, stop):
+                place = builder.trunc(builder.cttz(mask, ir.IntType(1)(0)), ir.IntType(32))
+                target = builder.gep(places, [ir.IntType(64)(lane)])
+                builder.store(builder.add(place, base), target, align=1)
+                mask = builder.and_(mask, builder.sub(mask, ir.IntType(64)(1)))
+
+
+@intrinsic
+def _put_places(
+    _typing: object, _places: object, _count: object, _mask: object, _base: object
+) -> _Typed:
+    put = _places_by_vector if _compresses() else _places_one_by_one
+
+    def emit(
+        _context: object, builder: ir.IRBuilder, _signature: object, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
+        places = _place(builder, arguments[:2], 32)
+        put(builder, places, arguments[2], builder.trunc(arguments[3], ir.IntType(32)))
+        return _NOTHING
+
+    return types.void(types.int64, types.int64, types.uint64, types.int64), emit
+
+
 @intrinsic
 def _prefetch(_typing: object, _address: object) -> _Typed:
     def emit(
@@ -143,27 +213,48 @@ def _prefetch(_typing: object, _address: object) -> _Typed:
     return types.void(types.int64), emit
 
 
+def _converted(builder: ir.IRBuilder, words: ir.Value) -> ir.Value:
+    """The values of four words of eight digits: pairs, fours and eights of digits at a time."""
+    value = builder.and_(words, ir.Constant(_WORDS_4, [int(_LOW_NIBBLES)] * 4))
+    for lane_bits, factor in ((16, 10), (32, 100), (64, 10_000)):
+        lanes = ir.VectorType(ir.IntType(lane_bits), 256 // lane_bits)
+        half, lower, times = (
+            ir.Constant(lanes, [number] * lanes.count)
+            for number in (lane_bits // 2, (1 << lane_bits // 2) - 1, factor)
+        )
+        value = builder.bitcast(value, lanes)
+        first = builder.mul(builder.and_(value, lower), times)
+        value = builder.add(first, builder.lshr(value, half))
+    return value
+
+
 @intrinsic
 def _convert_four(_typing: object, _address: object) -> _Typed:
     def emit(
         _context: object, builder: ir.IRBuilder, _signature: object, arguments: Sequence[ir.Value]
     ) -> ir.Value:
         place = builder.inttoptr(arguments[0], _WORDS_4.as_pointer())
-        nibbles = ir.Constant(_WORDS_4, [int(_LOW_NIBBLES)] * 4)
-        value = builder.and_(builder.load(place, align=1), nibbles)
-        for lane_bits, factor in ((16, 10), (32, 100), (64, 10_000)):
-            lanes = ir.VectorType(ir.IntType(lane_bits), 256 // lane_bits)
-            half, lower, times = (
-                ir.Constant(lanes, [number] * lanes.count)
-                for number in (lane_bits // 2, (1 << lane_bits // 2) - 1, factor)
-            )
-            value = builder.bitcast(value, lanes)
-            first = builder.mul(builder.and_(value, lower), times)
-            value = builder.add(first, builder.lshr(value, half))
-        builder.store(value, place, align=1)
+        builder.store(_converted(builder, builder.load(place, align=1)), place, align=1)
         return _NOTHING
 
     return types.void(types.int64), emit
+
+
+@intrinsic
+def _convert_four_wide(_typing: object, _address: object, _upper: object) -> _Typed:
+    def emit(
+        _context: object, builder: ir.IRBuilder, _signature: object, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
+        place, above = (builder.inttoptr(argument, _WORDS_4.as_pointer()) for argument in arguments)
+        upper = _converted(builder, builder.load(above, align=1))
+        # It has 32 bits at most. Said so, the product takes one instruction instead of five.
+        upper = builder.and_(upper, ir.Constant(_WORDS_4, [0xFFFF_FFFF] * 4))
+        upper = builder.mul(upper, ir.Constant(_WORDS_4, [int(_TEN_TO_8)] * 4))
+        lower = _converted(builder, builder.load(place, align=1))
+        builder.store(builder.add(upper, lower), place, align=1)
+        return _NOTHING
+
+    return types.void(types.int64, types.int64), emit
 
 
 # Each takes an address and the index of an element behind it; addresses needn't be aligned.
@@ -178,11 +269,16 @@ put_word = cast(Callable[[int, int, uint64], None], _storer(64, types.uint64))
 
 # Bit i of the result tells about the byte at the address + i.
 no_digits_of_64 = cast(Callable[[int], uint64], _mask_of_64(_is_no_digit))
+spaces_of_64 = cast(Callable[[int], uint64], _mask_of_64(_is_space))
 line_feeds_of_64 = cast(Callable[[int], uint64], _mask_of_64(_is_line_feed))
 
 # The index of the lowest bit that is set; 64 if none is.
 lowest_bit = cast(Callable[[uint64], int], _lowest_bit)
 count_bits = cast(Callable[[uint64], int], _count_bits)
+
+# Stores, as elements of four bytes from an index on, a base plus the places of the lowest sixteen bits of a mask that are
+# set. Whatever else lies within sixteen elements is spoilt.
+put_places = cast(Callable[[int, int, uint64, int], None], _put_places)
 
 # Asks for the cache line at an address, to be written soon. Any address is harmless.
 prefetch = cast(Callable[[int], None], _prefetch)
@@ -190,12 +286,22 @@ prefetch = cast(Callable[[int], None], _prefetch)
 # Replaces four words of eight digits each (the first digit in the lowest byte) by their values.
 convert_four = cast(Callable[[int], None], _convert_four)
 
+# Likewise, for numbers of up to sixteen digits: the first of them stand at the second address.
+convert_four_wide = cast(Callable[[int, int], None], _convert_four_wide)
+
 
 @compiled
 def convert_words(column: int, count: int) -> None:
     """Turn words of eight digits at `column` into numbers; up to three words after them are spoilt."""
     for index in range(0, count, 4):
         convert_four(column + 8 * index)
+
+
+@compiled
+def convert_wide_words(column: int, upper: int, count: int) -> None:
+    """Likewise, for numbers whose digits above the last eight are words at `upper`."""
+    for index in range(0, count, 4):
+        convert_four_wide(column + 8 * index, upper + 8 * index)
 
 
 @compiled

@@ -24,10 +24,6 @@ from qanat.pipelines.metering.kernel.swar import (
     put_word,
 )
 
-# What the columns hold.
-NUMBERS = 0
-WORDS = 1
-
 # Bytes of a line that aren't digits.
 LF_STRIDE = 2
 CRLF_STRIDE = 3
