@@ -104,7 +104,7 @@ class FileRun:
     def _workers(self, settler: Settler) -> list[FileSteps]:
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         turn, looked, bell = threading.Lock(), threading.Event(), Bell()
-        registrar = Registrar(self.source, self.committer())
+        registrar = Registrar(self.source, self.committer(), self.transform.prepare)
         return [
             FileSteps(
                 name=self.stage,
