@@ -2,6 +2,6 @@
 
 import sys
 
-from qanat.cli import main
+from qanat.cli import program
 
-sys.exit(main())
+sys.exit(program())

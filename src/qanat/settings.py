@@ -6,7 +6,6 @@ declaration come the command's options, its help, the documentation and the vali
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import EnumType, StrEnum
@@ -174,6 +173,8 @@ def _from_file(
     path = directory / FILE
     if not path.is_file():
         return {}
+    import tomllib  # hardly anybody has the file, and every command declares settings
+
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:

@@ -5,6 +5,6 @@ declared by the pipelines. Nothing but what is asked for is imported: `qanat --h
 driver.
 """
 
-from qanat.cli.entry import main
+from qanat.cli.entry import main, program
 
-__all__ = ["main"]
+__all__ = ["main", "program"]

@@ -177,11 +177,12 @@ class Letters:
     def rows(self) -> "pa.Table":
         """Return what is pending as rows of `dead_letters`; lines count from 1 within the part."""
         import pyarrow as pa
-        import pyarrow.compute as pc
 
         schema = arrow_schema(DEAD_LETTERS)
         if not self.pending:
             return schema.empty_table()
+        import pyarrow.compute as pc
+
         rows = pa.concat_tables(self.pending)
         offsets = rows.column("byte_offset")
         prefix = f"{self.stage}:{self.file.id}:"

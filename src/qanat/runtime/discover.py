@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -44,10 +44,15 @@ def ledger_id(file: FileRow) -> str:
 
 @dataclass(slots=True)
 class Registrar:
-    """Finds new files and registers them."""
+    """Finds new files and registers them.
+
+    Attributes:
+        on_found: Called when there are some, before they are registered.
+    """
 
     source: FileSource
     committer: Committer
+    on_found: Callable[[], None]
     _known: set[FileStat] = field(default_factory=set)
     _told: dict[str, str] = field(default_factory=dict)
 
@@ -85,6 +90,7 @@ class Registrar:
         found = [look for look in map(self.source.find, fresh) if look is not None]
         if not found:
             return 0
+        self.on_found()
         entered = self.committer.commit(lambda transaction: self._enter(transaction, found))
         failpoints.reach("register.after_commit")
         for row in entered:

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from qanat.clock import Clock
 from qanat.interfaces import Store
+from qanat.runtime.bell import Bell
 from qanat.runtime.commit import Committer
 from qanat.runtime.compute import Computer, FileSource, Pace, Progress
 from qanat.runtime.counting import Counting, Rules
@@ -102,8 +103,8 @@ class FileRun:
 
     def _workers(self, settler: Settler) -> list[FileSteps]:
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
-        turn, looked = threading.Lock(), threading.Event()
-        registrar = Registrar(self.source, self.committer())
+        turn, looked, bell = threading.Lock(), threading.Event(), Bell()
+        registrar = Registrar(self.source, self.committer(), self.transform.prepare)
         return [
             FileSteps(
                 name=self.stage,
@@ -133,6 +134,7 @@ class FileRun:
                 discovers=number == 0,
                 once=self.once,
                 looked=looked,
+                bell=bell,
             )
             for number in range(WORKERS)
         ]

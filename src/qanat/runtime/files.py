@@ -10,6 +10,7 @@ from qanat import failpoints
 from qanat.errors import BadFile, Fenced, QanatError, Retryable
 from qanat.interfaces import WorkSource
 from qanat.records import Item
+from qanat.runtime.bell import Bell
 from qanat.runtime.compute import Computer, Letters, Stopped
 from qanat.runtime.counting import Counting, End, Result, digest_of, tell
 from qanat.runtime.discover import QUEUE, Registrar
@@ -35,6 +36,10 @@ LOOK_SHARE = 10.0
 LEASE_S = 60.0
 LEASE_EXTEND_S = 15.0
 
+# How often an idle thread looks for work that other instances left. Each look takes 4 ms of a core; while another thread of this
+# process computes with every core it waits for that one alone.
+OTHERS_EVERY_S = 0.25
+
 
 @dataclass(slots=True)
 class Summary:
@@ -58,6 +63,7 @@ class FileSteps:
         discovers: This one looks into the folder for new files.
         once: Look once, at the start, and end when everything found is ended.
         looked: Set when the folder was looked at for the first time.
+        bell: Rung when there is new work in the store, and when work has ended.
     """
 
     name: str
@@ -73,18 +79,24 @@ class FileSteps:
     discovers: bool
     once: bool
     looked: threading.Event
+    bell: Bell
+    _heard: int = 0
     _extended_at_s: float = 0.0
     _look_at_s: float = 0.0
 
     def step(self) -> Moved:
         """Register what is new, or do one piece of work."""
         clock = self.counting.committer.clock
+        self._heard = self.bell.count
         if self.discovers:
             self._look(clock.monotonic())
         items = self.work.claim(self.owner, 1, LEASE_S, clock.now())
         if items:
             self._extended_at_s = clock.monotonic()
-            self._do(items[0])
+            try:
+                self._do(items[0])
+            finally:
+                self.bell.ring()
             return Moved.YES
         if self.once and self.looked.is_set() and self.work.drained("files"):
             return Moved.DRAINED
@@ -99,6 +111,7 @@ class FileSteps:
         self._look_at_s = now_s + max(LOOK_EVERY_S, LOOK_SHARE * took_s)
         if not self.computer.source.resting():
             self.looked.set()
+        self.bell.ring()
 
     def reload(self) -> None:
         """Nothing is kept between steps but what the folder showed."""
@@ -106,14 +119,16 @@ class FileSteps:
         self._look_at_s = 0.0
 
     def wait(self, timeout_s: float) -> None:
-        """Wait for the folder; settle what couldn't be settled before."""
+        """Wait for the folder, or for work; settle what couldn't be settled before."""
         if self.discovers:
             self.settler.again()
-        if self.once and self.looked.is_set():
-            # Another thread or instance holds the rest: only its end is waited for, and nothing needs to be watched for that.
-            self.counting.committer.clock.sleep(0.02)
-        elif self.computer.source.wait(timeout_s if self.discovers else 0.02):
-            self._look_at_s = 0.0
+        if self.discovers and not (self.once and self.looked.is_set()):
+            if self.computer.source.wait(timeout_s):
+                self._look_at_s = 0.0
+        elif self.computer.turn.locked():
+            self.bell.wait(self._heard, timeout_s)
+        else:
+            self.bell.wait(self._heard, min(timeout_s, OTHERS_EVERY_S))
 
     def _do(self, item: Item) -> None:
         payload: dict[str, Any] = json.loads(item.payload)

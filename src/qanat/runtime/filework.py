@@ -106,6 +106,12 @@ class FileTransform(Protocol):
         """The shape of what `compute` returns."""
         ...
 
+    def prepare(self) -> None:
+        """Begin to load, in a thread of its own, what `compute` needs. Called when a file was found, to save the time of
+        registering it; may be called again, or never. What goes wrong is for `compute` to raise.
+        """
+        ...
+
     def compute(self, source: ByteSource, part: PartPlan, hooks: Hooks) -> PartOutcome:
         """Read one part and make rows of it. Called outside any transaction; deterministic.
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from qanat.stores.duckdb_arrow import int64_array
 from qanat.stores.duckdb_sums import summed
 from qanat.tables import Add, InsertNew, Latest, Table, Upsert
 
@@ -30,6 +30,8 @@ def combined(
         kept: So many rows at the front are in the table already, and the result is what it will hold: a key that a later
             row has is dropped when it comes to zero. None for rows that are yet to meet the table.
     """
+    if rows.num_rows < 2 and kept is None:
+        return rows
     groups = grouped(rows, mode.key)
     if isinstance(mode, Add):
         return _added(table, rows, mode, groups, kept)
@@ -49,6 +51,8 @@ def sorted_order(rows: pa.Table, key: Sequence[str]) -> Indices | None:
         order: Indices = np.argsort(values, kind="stable")
         return order
     keys = [(name, "ascending") for name in key]
+    import pyarrow.compute as pc
+
     by_all: Indices = (
         pc.sort_indices(rows.select(list(key)), sort_keys=keys).to_numpy().astype(np.int64)
     )
@@ -103,25 +107,36 @@ def grouped(rows: pa.Table, key: Sequence[str]) -> Groups:
 
 def _added(table: Table, rows: pa.Table, mode: Add, groups: Groups, kept: int | None) -> pa.Table:
     unique = len(groups.starts) == rows.num_rows
-    firsts = None if unique and groups.order is None else pa.array(groups.firsts)
+    firsts = None if unique and groups.order is None else groups.firsts
     arrays = []
     for name in rows.column_names:
         column = rows.column(name)
         if name in mode.sums and not unique:
             arrays.append(summed(column, table.column(name), groups.order, groups.starts))
         else:
-            arrays.append(column if firsts is None else column.take(firsts))
+            arrays.append(column if firsts is None else _taken(column, firsts))
     result = pa.Table.from_arrays(arrays, names=rows.column_names)
     if mode.drop_when_zero is None or kept is None:
         return result
+    import pyarrow.compute as pc
+
     is_new = np.arange(rows.num_rows) >= kept if groups.order is None else groups.order >= kept
     touched = pa.array(np.logical_or.reduceat(is_new, groups.starts))
     zero = pc.equal(result.column(mode.drop_when_zero), 0)
     return result.filter(pc.invert(pc.and_(touched, zero)))
 
 
+def _taken(column: pa.ChunkedArray, places: Indices) -> pa.Array | pa.ChunkedArray:
+    """Return the values at some places; of plain integers without the import that `take` costs."""
+    if pa.types.is_int64(column.type) and not column.null_count:
+        return int64_array(column.to_numpy()[places])
+    return column.take(pa.array(places))
+
+
 def _newest(rows: pa.Table, version: str, groups: Groups) -> Indices:
     """Return the position of the first row with the greatest version, per key."""
+    import pyarrow.compute as pc
+
     order = np.arange(groups.length) if groups.order is None else groups.order
     ranks = pc.rank(rows.column(version), tiebreaker="dense").to_numpy().astype(np.int64)[order]
     sizes = np.diff(groups.starts, append=groups.length)
@@ -146,5 +161,7 @@ def _plain(column: pa.ChunkedArray) -> Indices:
 
 def _differs(ordered: pa.ChunkedArray) -> NDArray[np.bool_]:
     """Tell of each value but the first whether it differs from the one before."""
+    import pyarrow.compute as pc
+
     differs = pc.not_equal(ordered.slice(1), ordered.slice(0, max(len(ordered) - 1, 0)))
     return differs.fill_null(True).to_numpy()  # type: ignore[no-any-return]  # pyarrow is untyped

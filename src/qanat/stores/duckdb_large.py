@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from qanat.interfaces import Scalar
 from qanat.stores import duckdb_declared, duckdb_modes
-from qanat.stores.duckdb_arrow import conformed, narrowed
+from qanat.stores.duckdb_arrow import conformed, narrowed, retyped
 from qanat.stores.duckdb_combine import combined
 from qanat.stores.duckdb_slices import Merge, Side, combined_slices, schema_of
 from qanat.stores.duckdb_sql import bound, column_list, quoted
@@ -70,7 +70,7 @@ def _in_place_max(writing: Writing, region: _Region) -> float:
 def _in_place(writing: Writing, table: Table, mode: Add, added: Side, region: _Region) -> None:
     rows = writing.fetch(added.query, added.parameters) if added.given is None else added.given
     rows = conformed(table, rows, added.constants)
-    rows = combined(table, rows, mode).cast(rows.schema)
+    rows = retyped(combined(table, rows, mode), rows.schema)
     with writing.rows(narrowed(rows)):
         duckdb_modes.add_in_place(writing, table, mode, region.fixed, tuple(region.others))
     writing.stale_rows += rows.num_rows

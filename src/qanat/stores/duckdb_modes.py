@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 
 from qanat.interfaces import Scalar
-from qanat.stores.duckdb_arrow import narrowed
+from qanat.stores.duckdb_arrow import narrowed, retyped
 from qanat.stores.duckdb_combine import combined
 from qanat.stores.duckdb_sql import bound, column_list, equal, quoted
 from qanat.stores.duckdb_writing import ROWS, Writing
@@ -35,13 +35,13 @@ def write(writing: Writing, table: Table, rows: pa.Table, mode: WriteMode) -> pa
         writing.run(gone, mode.where)
         writing.insert(table.name, rows)
         return rows
-    rows = combined(table, rows, mode).cast(rows.schema)
+    rows = retyped(combined(table, rows, mode), rows.schema)
     if isinstance(mode, Latest):
         rows = _newer(writing, table, rows, mode)
         mode = Upsert(mode.key)
     with writing.rows(narrowed(rows)):
         if isinstance(mode, InsertNew):
-            return _insert_new(writing, table, mode).cast(rows.schema)
+            return retyped(_insert_new(writing, table, mode), rows.schema)
         if isinstance(mode, Upsert):
             _upsert(writing, table, mode)
         else:
@@ -86,7 +86,7 @@ def _newer(writing: Writing, table: Table, rows: pa.Table, mode: Latest) -> pa.T
     older = f"{there} and r.{version} <= t.{version}"
     with writing.rows(narrowed(rows)):
         newer = f"select {column_list(table.names)} from {ROWS} r where not exists ({older})"
-        return writing.fetch(newer).cast(rows.schema)
+        return retyped(writing.fetch(newer), rows.schema)
 
 
 def _add(writing: Writing, table: Table, mode: Add) -> None:

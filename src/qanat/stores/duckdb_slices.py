@@ -7,7 +7,6 @@ from typing import TypeAlias
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from qanat.interfaces import Scalar
 from qanat.stores.duckdb_arrow import constant_column, narrowed
@@ -102,6 +101,8 @@ def _cuts(read: Read, merge: Merge) -> tuple[str, tuple[Scalar, ...]]:
     count = -(-total // SLICE_ROWS)
     if count == 1:
         return merge.mode.key[0], ()
+    import pyarrow.compute as pc
+
     sample = pa.concat_tables(
         read(
             f"select {column_list(merge.mode.key)} from ({side.query})"

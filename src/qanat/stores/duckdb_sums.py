@@ -4,11 +4,10 @@ from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from qanat.errors import Fatal
-from qanat.stores.duckdb_arrow import words
+from qanat.stores.duckdb_arrow import int64_array, words
 from qanat.tables import Column, ColumnType
 
 Integers: TypeAlias = NDArray[np.int64]
@@ -39,6 +38,8 @@ def summed(
     """
     mask = None
     if column.null_count:
+        import pyarrow.compute as pc
+
         is_null = pc.is_null(column).to_numpy()
         mask = np.logical_and.reduceat(is_null if order is None else is_null[order], starts)
         column = column.fill_null(0)
@@ -49,7 +50,9 @@ def summed(
     result = _integer_sums(column, order, starts)
     if declared.type == ColumnType.INT64 and not pa.types.is_int64(result.type):
         raise Fatal(f"a sum in {declared.name} doesn't fit into 64 bits", hint="Declare INT128.")
-    return result if mask is None else pc.if_else(pa.array(mask), None, result)
+    if mask is None:
+        return result
+    return pc.if_else(pa.array(mask), None, result)
 
 
 def _integer_sums(column: pa.ChunkedArray, order: Integers | None, starts: Integers) -> pa.Array:
@@ -60,7 +63,7 @@ def _integer_sums(column: pa.ChunkedArray, order: Integers | None, starts: Integ
         reach = max(int(narrow.max(initial=0)), -int(narrow.min(initial=0)))
         if reach * largest < 2**63:
             ordered = narrow if order is None else narrow[order]
-            return pa.array(np.add.reduceat(ordered, starts))
+            return int64_array(np.add.reduceat(ordered, starts))
         pairs = np.stack((narrow, narrow >> 63), axis=1)
     else:
         pairs = np.concatenate([words(chunk) for chunk in column.chunks])
@@ -87,7 +90,7 @@ def _wide_sums(pairs: Integers, starts: Integers, largest: int) -> pa.Array:
     high_word = np.add.reduceat(high, starts) + (middle >> _BITS_32).view(np.int64)
     low_signed = low_word.view(np.int64)
     if np.array_equal(high_word, low_signed >> 63):
-        return pa.array(low_signed)
+        return int64_array(low_signed)
     if len(high_word) and max(int(high_word.max()), -int(high_word.min())) > _HIGH_MAX:
         return _sums_one_by_one(pairs, starts)
     return _decimals(np.stack((low_signed, high_word), axis=1))

@@ -119,6 +119,53 @@ def test_python_m(tmp_path: Path) -> None:
     assert ended.stderr.startswith("Usage: qanat")
 
 
+def test_the_process_ends_at_once_but_in_order() -> None:
+    """What the command wanted to be called at the end is, what was written arrives, and nothing else is taken apart."""
+    script = """if True:
+        import atexit, sys
+        from qanat.cli import entry
+        class Kept:
+            def __del__(self):
+                print("taken apart")
+        kept = Kept()
+        def command():
+            atexit.register(print, "tidied up", end="")
+            print("done")
+            return 3
+        entry.main = command
+        sys.exit(entry.program())
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (3, "done\ntidied up")
+
+
+def test_a_run_over_an_ordinary_file_loads_what_it_needs_alone(tmp_path: Path) -> None:
+    """Each of these costs a run 10 to 400 ms, and none is needed to add good lines to a store."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    slow = ("numba", "numpy.ma", "pyarrow.compute", "rich", "watchfiles")
+    script = f"""if True:
+        import sys
+        from qanat.cli import main
+        for name in ("a", "b"):
+            with open(rf"{folder}/{{name}}", "w") as file:
+                file.write(f"7 1\\n8 2\\n{{ord(name)}} 3\\n")
+            code = main(["run", "metering", "--once", "--input", r"{folder}", "--data-dir", r"{tmp_path}"])
+            assert code == 0
+            print([name for name in {slow} if name in sys.modules])
+    """
+    command = [sys.executable, "-c", script]
+    # The first time the kernel may have to be compiled, by numba.
+    subprocess.run(
+        [*command[:1], "-c", "from qanat.pipelines.metering.kernel.native import load; load()"],
+        check=True,
+    )
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines() == ["[]", "[]"]
+
+
 def test_every_error_has_an_exit_code_of_the_command() -> None:
     """1 or 2: the codes that scripts may rely on."""
     kinds = [QanatError]

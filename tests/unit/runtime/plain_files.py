@@ -43,6 +43,9 @@ class CountWords:
     keys_max: int = 1_000
     staging: Table = STAGED
 
+    def prepare(self) -> None:
+        """Nothing has to be loaded."""
+
     def compute(self, source: ByteSource, part: PartPlan, hooks: Hooks) -> PartOutcome:
         content = self._read(source, hooks)
         stop = len(content) if part.stop is None else part.stop

@@ -3,21 +3,21 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qanat.clock import Clock, SystemClock
 from qanat.errors import ConfigError
 from qanat.interfaces import Store
 from qanat.pipelines.metering import INPUTS, PIPELINE
-from qanat.pipelines.metering.replay import drop, replay
-from qanat.pipelines.metering.rollup import Ages, roll_up
-from qanat.pipelines.metering.transform import SumFiles, cores
 from qanat.runtime.commit import Committer
-from qanat.runtime.fileops import FileOperations, Resummed
 from qanat.runtime.registry import FileRow, FileState
 from qanat.session import Json, Operation
 from qanat.sources.files import After, Folder, FolderOptions
 from qanat.tables import Upsert, arrow_schema
 from qanat.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from qanat.runtime.fileops import FileOperations, Resummed
 
 STAGE = "count"
 
@@ -30,6 +30,12 @@ def remember_input(committer: Committer, location: Path) -> None:
     import pyarrow as pa
 
     row = {"stage": committer.stage, "location": str(location.resolve())}
+    with committer.store.snapshot() as reader:
+        there = reader.query(
+            "select stage, location from inputs where stage = $stage", {"stage": committer.stage}
+        )
+    if there.to_pylist() == [row]:
+        return
     table = pa.Table.from_pylist([row], schema=arrow_schema(INPUTS))
     committer.commit(lambda transaction: transaction.write(INPUTS, table, Upsert(INPUTS.key)))
 
@@ -37,7 +43,10 @@ def remember_input(committer: Committer, location: Path) -> None:
 def operations(
     clock: Clock | None = None, telemetry: Telemetry | None = None
 ) -> Mapping[str, Operation]:
-    """Return every operation by name; each takes the store first, then arguments that JSON can carry."""
+    """Return every operation by name; each takes the store first, then arguments that JSON can carry.
+
+    What an operation needs is imported when it is called: a run offers all of them, and is hardly ever asked.
+    """
     clock, telemetry = clock or SystemClock(), telemetry or Telemetry()
 
     def verify(store: Store, name: str) -> dict[str, Json]:
@@ -59,16 +68,22 @@ def operations(
         return {"file": file.id, "name": file.name, "was": file.state}
 
     def rollup(store: Store, days_after_s: float, months_after_s: float) -> dict[str, Json]:
+        from qanat.pipelines.metering.rollup import Ages, roll_up
+
         committer = Committer(store, PIPELINE.name, "rollup", clock, telemetry)
         periods = roll_up(committer, Ages(days_after_s, months_after_s), clock.now())
         return {"periods": periods}
 
     def replay_letter(store: Store, letter: str, text: str | None) -> dict[str, Json]:
+        from qanat.pipelines.metering.replay import replay
+
         committer = Committer(store, PIPELINE.name, STAGE, clock, telemetry)
         consumer, amount = replay(committer, letter, text)
         return {"letter": letter, "consumer": consumer, "amount": amount}
 
     def drop_letter(store: Store, letter: str) -> dict[str, Json]:
+        from qanat.pipelines.metering.replay import drop
+
         drop(Committer(store, PIPELINE.name, STAGE, clock, telemetry), letter)
         return {"letter": letter, "state": "dropped"}
 
@@ -83,7 +98,10 @@ def operations(
 
 
 @contextmanager
-def _files(store: Store, clock: Clock, telemetry: Telemetry) -> Iterator[FileOperations]:
+def _files(store: Store, clock: Clock, telemetry: Telemetry) -> Iterator["FileOperations"]:
+    from qanat.pipelines.metering.transform import SumFiles, cores
+    from qanat.runtime.fileops import FileOperations
+
     # Nothing is settled here, so that a folder that can only be read is good enough to look at.
     folder = Folder(FolderOptions(path=_location(store), after=After.KEEP), clock)
     try:
@@ -106,7 +124,7 @@ def _location(store: Store) -> Path:
     return Path(rows.column("location")[0].as_py())
 
 
-def _compared(file: FileRow, again: Resummed) -> dict[str, Json]:
+def _compared(file: FileRow, again: "Resummed") -> dict[str, Json]:
     counted: dict[str, Json] = {
         "lines_good": file.lines_good,
         "lines_bad": file.lines_bad,

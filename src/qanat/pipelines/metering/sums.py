@@ -92,7 +92,11 @@ class Sums:
         """Return the columns consumer (int64) and amount (decimal128(38, 0)), sharing this memory."""
         import pyarrow as pa
 
+        # Not `pa.array`, which imports numpy.ma: 10 ms.
+        consumers = pa.Array.from_buffers(
+            pa.int64(), len(self), [None, pa.py_buffer(np.ascontiguousarray(self.consumer))]
+        )
         amounts = pa.Array.from_buffers(
             pa.decimal128(_DECIMAL_DIGITS), len(self), [None, pa.py_buffer(self.words)]
         )
-        return pa.table({"consumer": pa.array(self.consumer), "amount": amounts})
+        return pa.table({"consumer": consumers, "amount": amounts})
