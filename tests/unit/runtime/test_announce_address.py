@@ -123,12 +123,12 @@ def test_socket_that_isnt_ours_any_more(path: Path) -> None:
         assert ["a.sock"] == names(path)
 
 
-def test_path_too_long(tmp_path: Path) -> None:
+def test_path_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message says how long a path may be; a path of that length is taken."""
     with pytest.raises(ConfigError, match=r"at most \d+ bytes") as caught:
         AnnounceAddress(tmp_path / ("a" * 100))
     room = int(caught.value.valid.split()[2])
-    os.chdir(tmp_path)
+    monkeypatch.chdir(tmp_path)
     with closing(BoundSocket(AnnounceAddress(Path("a" * room)))):
         assert "a" * room in names(Path("x"))
     with pytest.raises(ConfigError):
