@@ -10,6 +10,7 @@ import msgspec
 from qanat.cli.catalogue import COMMANDS
 from qanat.cli.lazy import Root
 from qanat.options import common_options
+from qanat.pipelines.metering.commands.announce import AnnounceSettings
 from qanat.pipelines.metering.commands.demo import DemoSettings
 from qanat.pipelines.metering.commands.generate import GenerateSettings
 from qanat.pipelines.metering.settings import RunSettings
@@ -23,6 +24,7 @@ HELP_WIDTH = 96
 DECLARATIONS: Mapping[str, type[msgspec.Struct]] = {
     "common": CommonSettings,
     "run": RunSettings,
+    "announce": AnnounceSettings,
     "generate": GenerateSettings,
     "demo": DemoSettings,
     "serve": ServeSettings,

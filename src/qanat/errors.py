@@ -88,6 +88,18 @@ class SourceLost(Fatal):
     """The source is another one than before, or its history no longer reaches back."""
 
 
+class NotAccepted(QanatError):
+    """What somebody handed over can't be taken as it is. Nothing was changed.
+
+    Attributes:
+        reason: One word, for programs.
+    """
+
+    def __init__(self, reason: str, message: str = "", *, hint: str = "") -> None:
+        self.reason = reason
+        super().__init__(message, hint=hint)
+
+
 class BadFile(QanatError):
     """A file can't be read as what it claims to be. It fails; none of its lines count."""
 

@@ -28,6 +28,8 @@ EVENTS: dict[str, str] = {
     "file.failed": "a file wasn't counted",
     "file.settled": "a file was moved, kept or deleted after its commit",
     "file.not_settled": "a counted file couldn't be moved; it is tried again at the next start",
+    "announce.listening": "writers can announce files on a socket",
+    "announce.answered": "a writer announced a file, and was told what becomes of it, or why it isn't taken",
     "folder.rebound": "the folder was used with another store before",
     "folder.problem": "something in the folder can't be used",
     "rollup.done": "usage was rolled up",
@@ -72,6 +74,9 @@ METRICS: dict[str, Metric] = {
     "qanat_files_total": Metric("counter", "Files that came to an end", ("pipeline", "state")),
     "qanat_files_waiting": Metric("gauge", "Files registered and not yet ended", ("pipeline",)),
     "qanat_bytes_waiting": Metric("gauge", "Bytes of the files that wait", ("pipeline",)),
+    "qanat_announcements_total": Metric(
+        "counter", "Files that writers announced, by the answer", ("pipeline", "answer")
+    ),
     "qanat_last_commit_timestamp_seconds": Metric(
         "gauge", "When the last transaction committed (Unix time)", ("pipeline", "stage")
     ),

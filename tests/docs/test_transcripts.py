@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,11 @@ from qanat import telemetry
 from qanat.cli import main
 from tests.docs.pages import Block, blocks
 
+STARTED: list["subprocess.Popen[bytes]"] = []
 TRANSCRIPTS = dict(blocks("console", "run"))
 PROMPT = "$ "
+# In a page: the command goes on in the background, until the page ends.
+BACKGROUND = " &"
 # In a page: something that differs from time to time.
 ANYTHING = "…"
 
@@ -25,6 +29,10 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     handlers = list(telemetry.LOGGER.handlers)
     yield
+    while STARTED:
+        process = STARTED.pop()
+        process.terminate()
+        process.wait()
     telemetry.LOGGER.handlers[:] = handlers
 
 
@@ -60,9 +68,14 @@ def commands(block: Block) -> Iterator[tuple[str, str]]:
 
 
 def run(command: str) -> None:
-    """Run `qanat` in this process, anything else in a shell."""
-    words = shlex.split(command)
-    if words[0] == "qanat":
+    """Run `qanat` in this process, in the background in one of its own, anything else in a shell."""
+    words = shlex.split(command.removesuffix(BACKGROUND))
+    if command.endswith(BACKGROUND):
+        assert words[0] == "qanat"
+        program = [sys.executable, "-m", *words]
+        nowhere = subprocess.DEVNULL
+        STARTED.append(subprocess.Popen(program, stdout=nowhere, stderr=nowhere))
+    elif words[0] == "qanat":
         main(words[1:])
     else:
         subprocess.run(command, shell=True, check=True)

@@ -17,6 +17,7 @@ ON_DUCKDB = [
     ("changes_unseen", "changed", "duplicated"),
     ("content_unchecked", "twice:after", "duplicated"),
     ("registered_twice", "kill:register.after_commit", "problems"),
+    ("answered_first", "announce:repeated", "lost"),
     ("rolled_up_apart", "kill:rollup.before_commit", "lost"),
 ]
 ON_POSTGRES = [

@@ -24,6 +24,7 @@ COMMANDS: dict[str, Entry] = {
 """The general commands."""
 
 OPERATIONS: dict[str, str] = {
+    "announce": "Tell a run that an input is finished.",
     "demo": "Try a pipeline on generated or recorded input.",
     "generate": "Generate input for a pipeline.",
     "prove": "Kill, repeat and race a pipeline, and show that nothing is lost or doubled.",
@@ -38,7 +39,7 @@ OPERATIONS: dict[str, str] = {
 """The help of what pipelines offer; one that isn't here is listed by its name."""
 
 # Operations on one thing, whose name is argument enough while a single pipeline offers them.
-WITHOUT_PIPELINE = frozenset({"requeue", "undo", "verify"})
+WITHOUT_PIPELINE = frozenset({"announce", "requeue", "undo", "verify"})
 
 
 def offering(operation: str) -> Sequence[Pipeline]:

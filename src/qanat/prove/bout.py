@@ -81,6 +81,15 @@ class Bout:
                 f"a run without faults ended with {code} instead of {exit_code}: {child.said()}"
             )
 
+    def compare(self, when: str) -> None:
+        """Compare in between, when everything was drained; note what isn't as it should be by then."""
+        tally = self.ground.tally()
+        wrong = [*tally.problems]
+        if tally.duplicated or tally.lost:
+            wrong.append(f"{tally.duplicated} records duplicated, {tally.lost} lost")
+        for text in wrong:
+            self.problem(f"{when}: {text}")
+
     def problem(self, text: str) -> None:
         """Note what isn't as it should be; each only once."""
         if text not in self.problems:

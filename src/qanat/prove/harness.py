@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qanat.errors import ConfigError, QanatError
+from qanat.prove.announcements import announcement_scenarios
 from qanat.prove.bout import Bout
 from qanat.prove.connections import connection_scenarios
 from qanat.prove.databases import Databases, Local
@@ -84,6 +85,7 @@ class Harness:
                 self.proof, hits=hits, kills=extent.kills, items=extent.items, quick=extent.quick
             ),
             *repeat_scenarios(hits=hits),
+            *announcement_scenarios(self.proof, hits=hits, quick=extent.quick),
             *instance_scenarios(self.databases, hits=hits),
             *connection_scenarios(self.databases, hits=hits),
             *disk_scenarios(self.proof, self.databases, hits=hits, mounts=can_mount(self.place)),

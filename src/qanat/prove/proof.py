@@ -67,6 +67,15 @@ class Ground(Protocol):
         """Called before each run, while none is going on: brings about what the workload is for."""
         ...
 
+    def announce(self) -> int:
+        """Announce to the run that is going on, one by one, each item that was handed over and has no receipt yet; return how
+        many have none still: those that the run refused, and all that were left when it was gone.
+
+        From now on `tally` expects what has a receipt exactly once; and, where the run finds nothing by itself, what has none
+        at most once. Only called where the workload is one of `Proof.announced`.
+        """
+        ...
+
     def tally(self) -> Tally:
         """Compare the store with what it should hold by now. Called when everything was drained and no run is going on."""
         ...
@@ -80,6 +89,8 @@ class Proof(Protocol):
         points: Every failpoint that a run can reach, with the workload in which it does. The first workload is the usual
             one.
         unreachable: All other failpoints, each with the reason.
+        announced: Workloads in which items are announced, by what makes up for a lost announcement: `repeated` (nothing else
+            does: the run finds none of them by itself) and `found` (it does). Empty where nothing can be announced.
         started: The event that a run logs when it begins to work.
         committed: Events that a run logs after a commit of work.
         tables: What its stages write; a transaction that does is one of work.
@@ -89,6 +100,7 @@ class Proof(Protocol):
     pipeline: str
     points: Mapping[str, str]
     unreachable: Mapping[str, str]
+    announced: Mapping[str, str]
     started: str
     committed: frozenset[str]
     tables: frozenset[str]

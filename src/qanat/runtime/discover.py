@@ -90,28 +90,33 @@ class Registrar:
         found = [look for look in map(self.source.find, fresh) if look is not None]
         if not found:
             return 0
+        entered = self.register(found)
+        self._known.update(look.stat for look in found)
+        return len(entered)
+
+    def register(self, found: Sequence[FoundFile]) -> list[FileRow]:
+        """Register finished files; return the rows of those that were new. Any thread may call."""
         self.on_found()
         entered = self.committer.commit(lambda transaction: self._enter(transaction, found))
         failpoints.reach("register.after_commit")
         for row in entered:
             log("file.registered", file=row.id, name=row.name, size=row.size)
-        self._known.update(look.stat for look in found)
-        return len(entered)
+        return entered
 
     def _enter(self, transaction: Transaction, found: Sequence[FoundFile]) -> list[FileRow]:
         now = self.committer.clock.now()
-        existing = {
-            (row.name, row.sketch): row
-            for row in files_named(transaction, (look.stat.name for look in found))
-        }
+        # First the numbers: who else registers waits for them, so that what is read next is still so at the commit.
         first = next_numbers(transaction, "file", len(found))
+        known = files_named(transaction, (look.stat.name for look in found))
+        stats = {row.stat for row in known}
+        existing = {(row.name, row.sketch): row for row in known}
         rows = []
         for number, look in enumerate(found, first):
             twin = existing.get((look.stat.name, look.sketch))
+            if look.stat in stats:  # found and announced at once, or by two instances
+                continue
             if twin is None:
                 rows.append(_row(number, look, look.sketch, now))
-            elif twin.stat == look.stat:
-                continue
             elif twin.state == FileState.REGISTERED:
                 _renew(transaction, twin, look)
             else:

@@ -19,6 +19,7 @@ from typing import Final, Self
 from qanat.clock import Clock
 from qanat.errors import BadFile, FileChanged, FileVanished, Retryable
 from qanat.records import FileStat, FoundFile
+from qanat.sources.files_announced import Announced
 from qanat.sources.files_bytes import (
     ByteSource,
     HeldOpen,
@@ -82,6 +83,7 @@ class Folder:
         self._mover = Mover(options, self._identity)
         self._journal = Journal(options.path)
         self._listing = Listing(options, self._identity)
+        self._announced = Announced(options, self._identity, self._listing)
         self._watcher = self._choose_watcher()
         self._scanned_at_s: float | None = None
         self._told = threading.local()
@@ -135,6 +137,16 @@ class Folder:
             self._readiness.hold_back(stat, Reason.UNREADABLE, str(error))
             return None
         return FoundFile(stat, sketch, promised, compression_of(raw_name(stat.name)))
+
+    def named(self, given: str) -> str:
+        """Return the name, as `scan` shows it, of a file that its writer announces by its path; see
+        `files_announced`.
+        """
+        return self._announced.named(given)
+
+    def vouched(self, stat: FileStat) -> FoundFile:
+        """Look at a file for whose being finished its writer vouches; see `files_announced`."""
+        return self._announced.vouched(stat)
 
     def waiting(self) -> list[Waiting]:
         """Return the files that the last scan, and the looks since, found not ready, and why."""

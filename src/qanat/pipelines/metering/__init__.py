@@ -86,6 +86,7 @@ PIPELINE = Pipeline(
         name: f"qanat.pipelines.metering.commands.{module}:{name.upper()}"
         for name, module in {
             "run": "run",
+            "announce": "announce",
             "demo": "demo",
             "generate": "generate",
             "prove": "prove",

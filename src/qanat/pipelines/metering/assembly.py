@@ -33,6 +33,7 @@ class Assembled:
 
     run: FileRun
     store: Store
+    folder: Folder
 
 
 def folder_of(settings: RunSettings, clock: Clock) -> Folder:
@@ -75,7 +76,7 @@ def assembled(
                 log("folder.rebound", before=claim.before)
             run = _run(settings, store, folder, clock, telemetry, stop)
             remember_input(run.committer(), settings.input)
-            yield Assembled(run, store)
+            yield Assembled(run, store, folder)
     finally:
         folder.close()
         store.close()

@@ -12,6 +12,7 @@ from qanat import failpoints
 from qanat.clock import SystemClock
 from qanat.interfaces import Store
 from qanat.pipelines.metering import PIPELINE
+from qanat.pipelines.metering.proof_announced import Receipts, can_announce
 from qanat.pipelines.metering.proof_input import Stock, StockItem
 from qanat.pipelines.metering.proof_tally import Handed, Tally, tally
 from qanat.runtime.registry import FileState
@@ -21,6 +22,8 @@ from qanat.wiring import open_store
 
 USUAL: Final = "files"
 ROLLED_UP: Final = "rollup"
+ANNOUNCED: Final = "announced"
+ANNOUNCED_TOO: Final = "announced-too"
 
 # Small enough that the stock's large files are cut, and its wide ones planned as key ranges.
 _PART_BYTES: Final = 1 << 20
@@ -59,15 +62,24 @@ class MeteringProof:
             for point in failpoints.POINTS
             if point not in streams
         }
+        both = {"repeated": ANNOUNCED, "found": ANNOUNCED_TOO}
+        self.announced: Mapping[str, str] = both if can_announce(folder) else {}
         self._stock = Stock(folder / "stock", seed, size_bytes)
 
     def ground(self, place: Path, store: str, workload: str) -> "MeteringGround":
         """Make an empty ground."""
-        return MeteringGround(self._stock, place, store, rolls_up=workload == ROLLED_UP)
+        ground = MeteringGround(self._stock, place, store, rolls_up=workload == ROLLED_UP)
+        if workload in {ANNOUNCED, ANNOUNCED_TOO}:
+            ground.receipts = Receipts(place, finds=workload == ANNOUNCED_TOO)
+        return ground
 
 
 class MeteringGround:
-    """A watched folder, a store, and what was handed over (see `qanat.prove.proof.Ground`)."""
+    """A watched folder, a store, and what was handed over (see `qanat.prove.proof.Ground`).
+
+    Attributes:
+        receipts: Of announced files, where files are announced.
+    """
 
     def __init__(self, stock: Stock, place: Path, store: str, *, rolls_up: bool) -> None:
         self._stock = stock
@@ -80,6 +92,7 @@ class MeteringGround:
         self._bytes: list[int] = []
         self._next = 0
         self._prepared = 0
+        self.receipts: Receipts | None = None
 
     def deliver(self, items: int) -> None:
         """Rename further files into the folder."""
@@ -87,6 +100,8 @@ class MeteringGround:
             item, name = self._take()
             self._put(item.path, name)
             self._handed[name] = Handed([item.truth])
+            if self.receipts:
+                self.receipts.owe(self._folder / name)
 
     def repeat(self) -> int:
         """Put counted files back: under their names, under other names, and give a counted name to other content."""
@@ -124,6 +139,8 @@ class MeteringGround:
         if item_s:
             handed = max(1, len(self._bytes))
             settings["rate-limit"] = max(1, int(sum(self._bytes) / handed / item_s))
+        if self.receipts:
+            settings |= self.receipts.settings()
         if self._rolls_up:
             settings |= {
                 "rollup-days-after": _DAYS_AFTER,
@@ -145,11 +162,17 @@ class MeteringGround:
         finally:
             store.close()
 
+    def announce(self) -> int:
+        """Announce what has no receipt yet."""
+        return self.receipts.announce() if self.receipts else 0
+
     def tally(self) -> Tally:
         """Compare store and folder with what was handed over."""
         with open_session(PIPELINE, self._settings, SystemClock()) as session:
-            result = tally(session, self._handed)
-        return replace(result, problems=(*result.problems, *self._misplaced()))
+            unknown = self.receipts.unknown(session) if self.receipts else frozenset()
+            known = {name: file for name, file in self._handed.items() if name not in unknown}
+            result = tally(session, known)
+        return replace(result, problems=(*result.problems, *self._misplaced(known, unknown)))
 
     def _take(self, suffix: str | None = None) -> tuple[StockItem, str]:
         """Take the next item of the stock, or the next with that suffix; and name it."""
@@ -186,15 +209,16 @@ class MeteringGround:
                 )
             transaction.commit()
 
-    def _misplaced(self) -> list[str]:
-        """Compare the folder: what was counted is in `done`, what is held stays, and nothing else is left."""
+    def _misplaced(self, known: Mapping[str, Handed], unknown: frozenset[str]) -> list[str]:
+        """Compare the folder: what was counted is in `done`, what is held or unknown stays, and nothing else is left."""
         left = {path.name for path in self._folder.iterdir() if path.is_file()}
         done = self._folder / "done"
         moved = [path for path in done.iterdir() if path.is_file()] if done.is_dir() else []
-        counted = sum(len(file.counted) for file in self._handed.values())
+        counted = sum(len(file.counted) for file in known.values())
+        staying = self._staying | unknown
         problems = []
-        if left != self._staying:
-            problems.append(f"in the folder lie {sorted(left)} instead of {sorted(self._staying)}")
+        if left != staying:
+            problems.append(f"in the folder lie {sorted(left)} instead of {sorted(staying)}")
         if len(moved) != counted:
             problems.append(f"{len(moved)} files are in done/ instead of {counted}")
         return problems

@@ -59,6 +59,18 @@ class RunSettings(CommonSettings, frozen=True, kw_only=True):
         Duration,
         msgspec.Meta(description="How often the folder is looked at when there are no events."),
     ] = Duration(1.0)
+    announce: Annotated[
+        Path | None,
+        msgspec.Meta(
+            description="Listen on a UNIX socket at this path, where writers announce finished files; none unless asked."
+        ),
+    ] = None
+    announce_group: Annotated[
+        str,
+        msgspec.Meta(
+            description="The group whose members may announce too; otherwise only the user of the run."
+        ),
+    ] = ""
     after: Annotated[
         After,
         msgspec.Meta(

@@ -12,6 +12,7 @@ from qanat.clock import Clock, SystemClock
 from qanat.listening import Listening
 from qanat.options import settings_command
 from qanat.pipelines.metering import PIPELINE
+from qanat.pipelines.metering.announcing import address_of, announcing
 from qanat.pipelines.metering.assembly import assembled
 from qanat.pipelines.metering.display import display
 from qanat.pipelines.metering.operations import operations
@@ -32,11 +33,14 @@ def run(settings: RunSettings) -> int:
     """Run until stopped (SIGTERM, Ctrl-C), or with --once until the folder is drained; return the exit code."""
     clock, telemetry, stop = SystemClock(), Telemetry(), threading.Event()
     listening = Listening(settings.host, settings.port, settings.token) if settings.serve else None
+    address = address_of(settings)
     with ExitStack() as stack:
         stack.enter_context(_stopped_by_signals(stop))
         parts = stack.enter_context(assembled(settings, clock, telemetry, stop))
         offered = operations(clock, telemetry)
         stack.enter_context(owning(parts.store, PIPELINE, settings, clock, offered))
+        if address is not None:
+            stack.enter_context(announcing(address, parts))
         if listening is not None:
             _serve(stack, settings, listening, clock, telemetry)
         with display(parts.run.progress, settings.progress):
