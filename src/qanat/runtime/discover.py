@@ -52,7 +52,7 @@ class Registrar:
 
     source: FileSource
     committer: Committer
-    on_found: Callable[[], None]
+    on_found: Callable[[], None] = lambda: None
     _known: set[FileStat] = field(default_factory=set)
     _told: dict[str, str] = field(default_factory=dict)
 

@@ -31,5 +31,5 @@ def announcing(
 ) -> AbstractContextManager[AnnounceServer]:
     """Listen for announcements of files of the run's folder."""
     committer = parts.run.committer()
-    registrar = Registrar(parts.folder, committer)
+    registrar = Registrar(parts.folder, committer, parts.run.transform.prepare)
     return AnnounceServer(address, Announcements(parts.folder, registrar), committer.clock)
