@@ -1,7 +1,6 @@
 """A service manager as far as a run can tell: a socket that hears, a watchdog's interval, signals."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -10,6 +9,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+import psutil
 
 # The slowest step is the compiling of the kernel, once, on a machine that others keep busy.
 LIMIT_S = 150.0
@@ -84,7 +85,7 @@ def managed(
             yield Managed(process, heard, log)
         finally:
             if process.poll() is None:
-                process.kill()
+                _end(process)
             process.wait()
             heard.close()
 
@@ -110,10 +111,14 @@ def _started(
         )
 
 
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Kill it, and the run that it may supervise: that has a session of its own, and would go on."""
+    parent = psutil.Process(process.pid)
+    for each in [*parent.children(recursive=True), parent]:
+        each.kill()
+
+
 def put(folder: Path, name: str, content: bytes) -> None:
     """Hand a file over."""
     (folder / f".{name}").write_bytes(content)
     (folder / f".{name}").rename(folder / name)
-
-
-STOP = signal.SIGTERM
