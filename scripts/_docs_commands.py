@@ -16,6 +16,8 @@ from qanat.pipelines.metering.commands.generate import GenerateSettings
 from qanat.pipelines.metering.settings import RunSettings
 from qanat.prove.command import ProveSettings
 from qanat.serve.command import ServeSettings
+from qanat.service.supervisor import SuperviseSettings
+from qanat.service.tell import DeathSettings
 from qanat.settings import CommonSettings, Field, fields
 
 # As wide as a page of code is anywhere; the same on every machine.
@@ -29,6 +31,8 @@ DECLARATIONS: Mapping[str, type[msgspec.Struct]] = {
     "demo": DemoSettings,
     "serve": ServeSettings,
     "prove": ProveSettings,
+    "died": DeathSettings,
+    "supervise": SuperviseSettings,
 }
 
 
@@ -78,7 +82,7 @@ def every_command() -> Iterator[tuple[str, click.Command]]:
     context = click.Context(root, info_name="qanat")
     for name in root.list_commands(context):
         command = root.get_command(context, name)
-        if name in COMMANDS:
+        if name in COMMANDS and not isinstance(command, click.Group):
             yield f"qanat {name}", cast("click.Command", command)
             continue
         group = cast("click.Group", command)

@@ -13,7 +13,7 @@ from pathlib import Path
 from _environment import CHECKOUT, prepare_or_exit, program
 from _shape import too_long
 
-FOLDERS = ("src", "tests", "scripts", "bench", "examples")
+FOLDERS = ("src", "tests", "scripts", "bench", "deploy", "examples")
 
 
 def main() -> int:

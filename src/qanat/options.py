@@ -10,12 +10,12 @@ RUN = settings_command("mine", RunSettings, run, help="Count my files.", pipelin
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import click
 import msgspec
 
-from qanat.settings import CommonSettings, Duration, Field, LogFormat, Size, fields, load
+from qanat.settings import Duration, Field, LogFormat, LogLevel, Size, fields, load
 from qanat.telemetry import log_to
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -32,6 +32,27 @@ _SIZES = ((2**30, "GiB"), (2**20, "MiB"), (10**9, "GB"), (10**6, "MB"), (2**10, 
 _DURATIONS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"), (0.001, "ms"))
 
 
+@runtime_checkable
+class Logging(Protocol):
+    """Settings that say how to log, the common ones among them."""
+
+    @property
+    def log_format(self) -> LogFormat:
+        """The form of log lines."""
+        ...
+
+    @property
+    def log_level(self) -> LogLevel:
+        """How much is logged."""
+        ...
+
+
+class SettingsCommand(click.Command):
+    """A command whose options are settings; others can ask it which."""
+
+    declaration: type[msgspec.Struct]
+
+
 def settings_command(
     name: str,
     declaration: type[S],
@@ -40,7 +61,7 @@ def settings_command(
     help: str,  # noqa: A002 - click's own word
     pipeline: str | None,
     extra_params: Sequence[click.Parameter] = (),
-) -> click.Command:
+) -> SettingsCommand:
     """Make a command whose options are the settings of `declaration`.
 
     Args:
@@ -68,9 +89,11 @@ def settings_command(
         if code:
             click.get_current_context().exit(code)
 
-    return click.Command(
+    command = SettingsCommand(
         name, callback=callback, help=help, params=[*extra_params, *common_options(declaration)]
     )
+    command.declaration = declaration
+    return command
 
 
 def common_options(declaration: type[msgspec.Struct]) -> list[click.Parameter]:
@@ -89,9 +112,27 @@ def load_settings(declaration: type[S], given: Mapping[str, object], *, pipeline
         ConfigError: A value can't be used.
     """
     settings = load(declaration, given, pipeline=pipeline)
-    if isinstance(settings, CommonSettings):
-        log_to(as_json=settings.log_format is LogFormat.JSON, level=str(settings.log_level))
+    if isinstance(settings, Logging):
+        log_as(settings)
     return settings
+
+
+def settings_reader(declaration: type[S], *, pipeline: str | None) -> Callable[[], S]:
+    """Return what fills a declaration again, later, with what the command of this context was given.
+
+    The command line and the environment stay as they were; `qanat.toml` may have changed.
+    """
+    context = click.get_current_context(silent=True)
+    names = {field.name for field in fields(declaration)}
+    params = {} if context is None else context.params
+    given = {name: value for name, value in params.items() if name in names}
+    directory = Path.cwd()
+    return lambda: load(declaration, given, pipeline=pipeline, directory=directory)
+
+
+def log_as(settings: Logging) -> None:
+    """Log as the settings say from now on."""
+    log_to(as_json=settings.log_format is LogFormat.JSON, level=str(settings.log_level))
 
 
 def _option(field: Field) -> click.Option:

@@ -35,6 +35,18 @@ EVENTS: dict[str, str] = {
     "rollup.done": "usage was rolled up",
     "owner.listening": "this process answers for the store it holds",
     "serve.listening": "the HTTP service answers",
+    "service.stalled": "a stage got nowhere for too long: the watchdog gets no sign of life",
+    "service.stop_forced": "an orderly stop took too long, or was asked for again: the process ends",
+    "service.unheard": "the service manager can't be told something",
+    "settings.reloaded": "settings were read again; `changed` names those that hold from now on",
+    "settings.need_restart": "settings that were changed hold from the next start on",
+    "settings.refused": "settings weren't taken over because of a mistake; nothing changed",
+    "supervise.started": "a supervised run was started",
+    "supervise.ready": "a supervised run is at work",
+    "supervise.ended": "a supervised run has ended; `reason` when it died",
+    "supervise.hung": "a supervised run gave no sign of life, and is ended",
+    "death.told": "somebody was told that a run has died",
+    "death.not_told": "an attempt to tell that a run has died failed",
 }
 
 

@@ -16,10 +16,13 @@ class Entry(NamedTuple):
 
 COMMANDS: dict[str, Entry] = {
     "dead-letters": Entry("qanat.cli.dead_letters:DEAD_LETTERS", "List rejected records."),
+    "died": Entry("qanat.cli.died:DIED", "Tell that a run has died, and why."),
+    "export": Entry("qanat.cli.export:EXPORT", "Write what has a run started unattended."),
     "serve": Entry("qanat.serve.command:SERVE", "Answer over HTTP."),
     "show": Entry("qanat.cli.show:SHOW", "Draw a pipeline, with the guarantee of each edge."),
     "sql": Entry("qanat.cli.sql:SQL", "Run a statement on a pipeline's tables."),
     "status": Entry("qanat.cli.status:STATUS", "Tell how pipelines are doing."),
+    "supervise": Entry("qanat.cli.supervise:SUPERVISE", "Run, watch and start again."),
 }
 """The general commands."""
 

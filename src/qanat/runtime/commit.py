@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from qanat.clock import Clock
 from qanat.errors import CommitUnknown, Retryable
 from qanat.interfaces import Store, Transaction
+from qanat.service.pulse import current
 from qanat.telemetry import Telemetry, log
 
 T = TypeVar("T")
@@ -48,6 +49,7 @@ class Committer:
 
     def _outcome(self, commit_id: UUID) -> bool:
         for _ in range(OUTCOME_ATTEMPTS_MAX - 1):
+            current().beat()
             try:
                 return self._ask(commit_id)
             except Retryable:

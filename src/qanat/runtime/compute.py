@@ -1,7 +1,8 @@
 """Reading and computing one part of a file, outside any transaction: paced, watched, stoppable."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 from uuid import UUID
@@ -12,6 +13,7 @@ from qanat.interfaces import Store
 from qanat.records import FileStat, FoundFile, Staged
 from qanat.runtime.filework import ByteSource, FileTransform, Hooks, PartOutcome, PartPlan
 from qanat.runtime.registry import FileRow
+from qanat.service.pulse import Pulse, current
 from qanat.tables import DEAD_LETTERS, arrow_schema
 
 if TYPE_CHECKING:
@@ -24,6 +26,9 @@ Outcome = Literal["done", "failed"]
 
 # Dead letters kept in memory before they are staged; about 10 MB with their bytes.
 LETTERS_IN_MEMORY_MAX = 20_000
+
+# How soon a wait for the rate limit sees that the limit was changed; and a wait for the other thread, that it goes on.
+PACE_LOOK_S = 1.0
 
 
 class Waiting(Protocol):
@@ -121,22 +126,29 @@ class Progress:
 
 
 class Pace:
-    """Limits the rate of reading, in bytes per second over all threads; 0 for none."""
+    """Limits the rate of reading, in bytes per second over all threads; 0 for none. The rate may be changed at any time."""
 
     def __init__(self, rate: float, clock: Clock) -> None:
-        self._rate, self._clock = rate, clock
+        self.rate, self._clock = rate, clock
         self._lock = threading.Lock()
+        self._kept_rate = rate
         self._free_at_s = 0.0
 
-    def take(self, size_bytes: int, stop: threading.Event) -> None:
+    def take(self, size_bytes: int, stop: threading.Event, pulse: Pulse) -> None:
         """Wait until `size_bytes` may be read, or `stop` is set."""
-        if not self._rate:
+        rate = self.rate
+        if not rate:
             return
         with self._lock:
             now_s = self._clock.monotonic()
-            self._free_at_s = max(now_s, self._free_at_s) + size_bytes / self._rate
-            wait_s = self._free_at_s - now_s
-        stop.wait(wait_s)
+            if rate != self._kept_rate:  # what was owed to another rate is forgiven
+                self._kept_rate, self._free_at_s = rate, now_s
+            self._free_at_s = max(now_s, self._free_at_s) + size_bytes / rate
+            free_at_s = self._free_at_s
+        while (wait_s := free_at_s - self._clock.monotonic()) > 0 and self.rate == rate:
+            pulse.rest(min(wait_s, PACE_LOOK_S))
+            if stop.wait(min(wait_s, PACE_LOOK_S)):
+                return
 
 
 @dataclass(slots=True)
@@ -232,15 +244,17 @@ class Computer:
             BadFile: The file can't be read as what it was registered as.
             KeysExceeded: It has to be planned as key ranges.
         """
+        pulse = current()
 
         def on_block(size_bytes: int) -> None:
+            pulse.beat()
             self.progress.advance(size_bytes)
-            self.pace.take(size_bytes, self.stop)
+            self.pace.take(size_bytes, self.stop, pulse)
             keep_alive()
             if self.stop.is_set():
                 raise Stopped
 
-        with self.turn, self.source.open(file.stat, file.compression) as opened:
+        with self._turn(pulse), self.source.open(file.stat, file.compression) as opened:
             self.progress.begin(file.name, (part.stop or file.size) - part.start)
             outcome = self.transform.compute(
                 opened.source, part, Hooks(on_block=on_block, on_rejected=letters.reject)
@@ -249,6 +263,16 @@ class Computer:
             if file.compression == "none":
                 return outcome
             return _with_disk_digest(outcome, opened.disk_digest())
+
+    @contextmanager
+    def _turn(self, pulse: Pulse) -> Iterator[None]:
+        """Wait for the turn. Whoever has it shows by its own pulse whether it gets on."""
+        while not self.turn.acquire(timeout=PACE_LOOK_S):
+            pulse.beat()
+        try:
+            yield
+        finally:
+            self.turn.release()
 
 
 def _with_disk_digest(outcome: PartOutcome, disk_digest: str | None) -> PartOutcome:

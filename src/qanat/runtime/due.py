@@ -1,7 +1,8 @@
 """What is due is a row: a task that comes again every so often, exactly once whoever runs, caught up after downtime."""
 
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from qanat.interfaces import Transaction
@@ -21,7 +22,9 @@ class DueSteps:
 
     Attributes:
         action: Carries out the tick due at the given time; may commit by itself, so it has to be repeatable.
-        every_s: From tick to tick.
+        every_s: From tick to tick; may be changed while it runs, and holds from the next tick on.
+        wanted: Asked before each look; while it says no, ticks wait.
+        stop: Ends a wait.
     """
 
     name: str
@@ -29,10 +32,14 @@ class DueSteps:
     action: Callable[[datetime], object]
     every_s: float
     owner: str
+    wanted: Callable[[], bool] = lambda: True
+    stop: threading.Event = field(default_factory=threading.Event)
     _entered: bool = False
 
     def step(self) -> Moved:
         """Carry out the tick that is due, if one is."""
+        if not self.wanted():
+            return Moved.IDLE
         if not self._entered:
             self.committer.commit(self._enter)
             self._entered = True
@@ -52,7 +59,7 @@ class DueSteps:
 
     def wait(self, timeout_s: float) -> None:
         """Wait for the next look at the rows."""
-        self.committer.clock.sleep(min(timeout_s, 1.0))
+        self.stop.wait(min(timeout_s, 1.0))
 
     def _enter(self, transaction: Transaction) -> None:
         transaction.lock(f"due:{self.name}")

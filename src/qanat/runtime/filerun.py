@@ -19,6 +19,7 @@ from qanat.runtime.filework import FileTransform
 from qanat.runtime.loop import Loop, Steps
 from qanat.runtime.parts import Parts
 from qanat.runtime.settle import Settler, check_not_restored
+from qanat.service.pulse import Pulses
 from qanat.telemetry import Telemetry
 
 # Two: while one computes with every core, the other commits what it computed before.
@@ -48,6 +49,9 @@ class FileRun:
 
     Attributes:
         remembered: How many counted files of this store the folder remembers; None to go on with a restored database.
+        first_look: Set when the folder was looked into for the first time: the run is at work.
+        pulses: Whether its threads get on.
+        pace: The rate of reading, which may be changed.
         others: Further stages to be driven beside (due rows), each in a thread of its own; with `once`, what is due at the end.
     """
 
@@ -67,7 +71,15 @@ class FileRun:
     stop: threading.Event = field(default_factory=threading.Event)
     progress: Progress = field(default_factory=Progress)
     summary: Summary = field(default_factory=Summary)
+    first_look: threading.Event = field(default_factory=threading.Event)
+    pulses: Pulses = field(init=False)
+    pace: Pace = field(init=False)
     _failure: BaseException | None = None
+
+    def __post_init__(self) -> None:
+        """Make what its threads share."""
+        self.pulses = Pulses(self.clock)
+        self.pace = Pace(self.limits.rate, self.clock)
 
     def run(self) -> Summary:
         """Run until stopped, or with `once` until everything that was there is ended.
@@ -113,7 +125,7 @@ class FileRun:
                 computer=Computer(
                     self.source,
                     self.transform,
-                    Pace(self.limits.rate, self.clock),
+                    self.pace,
                     self.progress,
                     self.stop,
                     turn,
@@ -135,12 +147,13 @@ class FileRun:
                 once=self.once,
                 looked=looked,
                 bell=bell,
+                first_look=self.first_look,
             )
             for number in range(WORKERS)
         ]
 
     def _drive(self, steps: Steps) -> None:
-        loop = Loop(self.pipeline, self.clock, self.telemetry, self.stop)
+        loop = Loop(self.pipeline, self.clock, self.telemetry, self.stop, pulses=self.pulses)
         try:
             loop.run(steps)
         except BaseException as error:  # noqa: BLE001 - re-raised by run() in the main thread

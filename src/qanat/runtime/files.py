@@ -62,7 +62,8 @@ class FileSteps:
     Attributes:
         discovers: This one looks into the folder for new files.
         once: Look once, at the start, and end when everything found is ended.
-        looked: Set when the folder was looked at for the first time.
+        looked: Set when the folder was looked at for the first time, and nothing there has to rest.
+        first_look: Set when it was looked at for the first time, whatever was there.
         bell: Rung when there is new work in the store, and when work has ended.
     """
 
@@ -79,6 +80,7 @@ class FileSteps:
     discovers: bool
     once: bool
     looked: threading.Event
+    first_look: threading.Event
     bell: Bell
     _heard: int = 0
     _extended_at_s: float = 0.0
@@ -107,6 +109,7 @@ class FileSteps:
         if (self.once and self.looked.is_set()) or now_s < self._look_at_s:
             return
         self.registrar.discover()
+        self.first_look.set()
         took_s = self.counting.committer.clock.monotonic() - now_s
         self._look_at_s = now_s + max(LOOK_EVERY_S, LOOK_SHARE * took_s)
         if not self.computer.source.resting():

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from qanat.clock import Clock
 from qanat.errors import Fatal, Fenced, Retryable
+from qanat.service.pulse import Pulse, Pulses
 from qanat.telemetry import Telemetry, log
 
 # Between attempts at a step that keeps failing: from 50 ms, doubling, to 2 s; within 5 s of the cause going away the work goes
@@ -54,6 +55,7 @@ class Loop:
     Attributes:
         attempts_max: A step that fails for now so often in a row ends the stage; 0 for never (a database may be down for hours).
         idle_s: How long one wait for input lasts at most.
+        pulses: Where the thread says that it got on; those of nobody by default.
     """
 
     pipeline: str
@@ -63,6 +65,7 @@ class Loop:
     attempts_max: int = 0
     idle_s: float = 1.0
     jitter: Callable[[], float] = random.random
+    pulses: Pulses | None = None
 
     def run(self, steps: Steps) -> None:
         """Step until `stop` is set or the stage is drained.
@@ -71,29 +74,35 @@ class Loop:
             QanatError: What ended the stage.
         """
         log("stage.started", pipeline=self.pipeline, stage=steps.name)
+        with (self.pulses or Pulses(self.clock)).beating(steps.name) as pulse:
+            self._step_on(steps, pulse)
+        log("stage.stopped", pipeline=self.pipeline, stage=steps.name)
+
+    def _step_on(self, steps: Steps, pulse: Pulse) -> None:
         failures = 0
         while not self.stop.is_set():
+            pulse.beat()
             try:
                 moved = steps.step()
             except Fenced:
                 self._fenced(steps)
             except Retryable as error:
                 failures += 1
-                self._failed(steps, error, failures)
+                self._failed(steps, error, failures, pulse)
             else:
                 failures = 0
                 if moved is Moved.DRAINED:
                     break
                 if moved is Moved.IDLE:
+                    pulse.rest(self.idle_s)
                     steps.wait(self.idle_s)
-        log("stage.stopped", pipeline=self.pipeline, stage=steps.name)
 
     def _fenced(self, steps: Steps) -> None:
         self.telemetry.count("qanat_fenced_total", pipeline=self.pipeline, stage=steps.name)
         log("stage.fenced", pipeline=self.pipeline, stage=steps.name)
         steps.reload()
 
-    def _failed(self, steps: Steps, error: Retryable, failures: int) -> None:
+    def _failed(self, steps: Steps, error: Retryable, failures: int, pulse: Pulse) -> None:
         self.telemetry.count("qanat_retries_total", pipeline=self.pipeline, stage=steps.name)
         log("stage.retried", stage=steps.name, failures=failures, reason=error.message)
         if self.attempts_max and failures >= self.attempts_max:
@@ -103,4 +112,5 @@ class Loop:
             ) from error
         steps.reload()
         delay_s = max(error.after_s, min(DELAY_MAX_S, DELAY_FIRST_S * 2 ** min(failures, 10)))
+        pulse.rest(delay_s)
         self.stop.wait(delay_s * (0.5 + self.jitter() / 2))

@@ -9,6 +9,7 @@ from qanat.interfaces import Transaction
 from qanat.runtime.commit import Committer
 from qanat.runtime.compute import FileSource, Outcome
 from qanat.runtime.registry import FileRow, FileState, files_where, update_file
+from qanat.service.pulse import current
 from qanat.telemetry import log
 
 
@@ -23,6 +24,7 @@ class Settler:
     def settle(self, file: FileRow, state: FileState, number: int | None) -> None:
         """Settle one file that was counted or failed. What can't be moved now is logged, and tried again when idle."""
         failpoints.reach("move.before")
+        current().beat()
         try:
             outcome: Outcome = "done" if state == FileState.COUNTED else "failed"
             where = self.source.settle(file.stat, outcome, file.id)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from qanat.digests import CHUNK_BYTES, ChunkDigest
+from qanat.service.pulse import current
 
 # What file systems answer that know no hard links, and Linux where the file belongs to somebody
 # else (fs.protected_hardlinks).
@@ -117,6 +118,7 @@ def _copy(source: Path, target: Path) -> str:
         while data := read.read(CHUNK_BYTES):
             digest.update(data)
             write.write(data)
+            current().beat()
         write.flush()
         os.fsync(write.fileno())
     return digest.hexdigest()
@@ -127,4 +129,5 @@ def _digest(path: Path) -> str:
     with path.open("rb") as file:
         while data := file.read(CHUNK_BYTES):
             digest.update(data)
+            current().beat()
     return digest.hexdigest()

@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from qanat.interfaces import Scalar
+from qanat.service.pulse import current
 from qanat.stores.duckdb_arrow import constant_column, narrowed
 from qanat.stores.duckdb_combine import combined
 from qanat.stores.duckdb_sql import column_list, quoted
@@ -90,6 +91,7 @@ def combined_slices(read: Read, merge: Merge) -> Iterator[pa.Table]:
         before, added = (
             _slice(read, merge, side, name, low, high) for side in (merge.before, merge.added)
         )
+        current().beat()
         yield combined(
             merge.table, _joined(before, added, merge.types), merge.mode, before.num_rows
         )

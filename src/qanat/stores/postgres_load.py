@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qanat.interfaces import Scalar
+from qanat.service.pulse import current
 from qanat.stores.postgres_binary import Encoded
 from qanat.stores.postgres_connect import Connection
 from qanat.stores.postgres_encode import encode
@@ -75,6 +76,7 @@ def copy(connection: Connection, target: str, columns: Sequence[str], encoded: E
     with connection.cursor() as cursor, cursor.copy(statement.encode()) as stream:
         for block in encoded.blocks:
             stream.write(block)
+            current().beat()
 
 
 def numbered(rows: "pa.Table") -> "pa.Table":

@@ -1,26 +1,21 @@
 """Putting a run of `metering` together from its settings."""
 
-import os
-import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from uuid import uuid4
 
 from qanat.clock import Clock
 from qanat.interfaces import Store
 from qanat.pipelines.metering import PIPELINE
 from qanat.pipelines.metering.operations import STAGE, remember_input
-from qanat.pipelines.metering.rollup import Ages, roll_up
+from qanat.pipelines.metering.roll_ups import RollUps, scheduled
 from qanat.pipelines.metering.settings import RunSettings
 from qanat.pipelines.metering.transform import SumFiles, cores
-from qanat.runtime.commit import Committer
 from qanat.runtime.counting import Rules
-from qanat.runtime.due import DueSteps
 from qanat.runtime.filerun import FileRun, Limits
+from qanat.runtime.loop import Steps
 from qanat.runtime.plan import plan
 from qanat.session import open_to_hold
 from qanat.sources.files import After, Folder, FolderOptions
@@ -34,6 +29,7 @@ class Assembled:
     run: FileRun
     store: Store
     folder: Folder
+    roll_ups: RollUps
 
 
 def folder_of(settings: RunSettings, clock: Clock) -> Folder:
@@ -74,9 +70,10 @@ def assembled(
         with folder.claim(store.identity, PIPELINE.name, described(settings)) as claim:
             if claim.before is not None:
                 log("folder.rebound", before=claim.before)
-            run = _run(settings, store, folder, clock, telemetry, stop)
+            roll_ups = scheduled(settings, store, clock, telemetry, stop)
+            run = _run(settings, store, folder, clock, telemetry, stop, (roll_ups.steps,))
             remember_input(run.committer(), settings.input)
-            yield Assembled(run, store, folder)
+            yield Assembled(run, store, folder, roll_ups)
     finally:
         folder.close()
         store.close()
@@ -97,6 +94,7 @@ def _run(
     clock: Clock,
     telemetry: Telemetry,
     stop: threading.Event,
+    others: Sequence[Steps],
 ) -> FileRun:
     remembered = None if settings.accept_restored else folder.remembered(store.identity)
     return FileRun(
@@ -117,25 +115,6 @@ def _run(
         keeps_files=settings.after is After.KEEP,
         once=settings.once,
         remembered=remembered,
-        others=_scheduled(settings, store, clock, telemetry),
+        others=others,
         stop=stop,
-    )
-
-
-def _scheduled(
-    settings: RunSettings, store: Store, clock: Clock, telemetry: Telemetry
-) -> tuple[DueSteps, ...]:
-    ages = Ages(float(settings.rollup_days_after), float(settings.rollup_months_after))
-    if not (ages.days_after_s or ages.months_after_s):
-        return ()
-    committer = Committer(store, PIPELINE.name, "rollup", clock, telemetry)
-    owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
-    return (
-        DueSteps(
-            name="rollup",
-            committer=committer,
-            action=partial(roll_up, committer, ages),
-            every_s=float(settings.rollup_every),
-            owner=owner,
-        ),
     )

@@ -33,6 +33,15 @@ def display(progress: Progress, form: Form) -> Iterator[None]:
         thread.join()
 
 
+def described(progress: Progress) -> str:
+    """Say in a few words what a run does now."""
+    done = f"{progress.files:,} files done"
+    if not progress.name or progress.done_bytes >= progress.size_bytes:
+        return f"waiting for files, {done}"
+    share = 100 * progress.done_bytes // progress.size_bytes
+    return f"reading {progress.name}, {share} %; {done}"
+
+
 def _lines(progress: Progress, ended: threading.Event) -> None:
     before, at_s = progress.read_bytes, time.monotonic()
     while not ended.wait(LINE_EVERY_S):

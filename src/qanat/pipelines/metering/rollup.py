@@ -9,6 +9,7 @@ from qanat.interfaces import Scalar, Transaction
 from qanat.pipelines.metering import ADD_TO_USAGE, ROLLUPS, SUMS, USAGE
 from qanat.pipelines.metering.periods import Granularity, end_of, start_of
 from qanat.runtime.commit import Committer
+from qanat.service.pulse import current
 from qanat.tables import Upsert, arrow_schema
 from qanat.telemetry import log
 
@@ -46,6 +47,7 @@ def _to(committer: Committer, finer: Granularity, coarser: Granularity, before: 
     for start in periods:
         committer.commit(lambda tx, start=start: _move(tx, finer, coarser, start))  # type: ignore[misc]
         failpoints.reach("rollup.after_commit")
+        current().beat()
         log("rollup.done", granularity=str(coarser), period=start.isoformat())
     committer.commit(lambda tx: _remember(tx, coarser, before))
     return len(periods)

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from qanat.runtime.counting import OnBad, SameContent
+from qanat.service.stopping import STOP_TIMEOUT_S
 from qanat.settings import CommonSettings, Duration, Size
 from qanat.sources.files import After, Ready, Watch
 
@@ -136,6 +137,12 @@ class RunSettings(CommonSettings, frozen=True, kw_only=True):
     rollup_every: Annotated[
         Duration, msgspec.Meta(description="How often usage is rolled up while running.")
     ] = Duration(3600)
+    stop_timeout: Annotated[
+        Duration,
+        msgspec.Meta(
+            description="How long an orderly stop may take after SIGTERM or Ctrl-C; then the process ends at once."
+        ),
+    ] = Duration(STOP_TIMEOUT_S)
     accept_restored: Annotated[
         bool,
         msgspec.Meta(description="Go on though the database is older than the files in done/."),

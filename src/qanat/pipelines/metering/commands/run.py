@@ -1,23 +1,23 @@
 """`qanat run metering`."""
 
-import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from types import FrameType
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, cast
 
 from qanat.clock import Clock, SystemClock
 from qanat.listening import Listening
-from qanat.options import settings_command
+from qanat.options import settings_command, settings_reader
 from qanat.pipelines.metering import PIPELINE
 from qanat.pipelines.metering.announcing import address_of, announcing
-from qanat.pipelines.metering.assembly import assembled
-from qanat.pipelines.metering.display import display
+from qanat.pipelines.metering.assembly import Assembled, assembled
+from qanat.pipelines.metering.display import described, display
+from qanat.pipelines.metering.live import RELOADABLE, Live
 from qanat.pipelines.metering.operations import operations
 from qanat.pipelines.metering.settings import RunSettings
 from qanat.runtime.files import Summary
+from qanat.service.service import Service
+from qanat.service.watch import Watch
 from qanat.session import open_session, owning
 from qanat.telemetry import Telemetry
 from qanat.wiring import load
@@ -32,10 +32,12 @@ if TYPE_CHECKING:
 def run(settings: RunSettings) -> int:
     """Run until stopped (SIGTERM, Ctrl-C), or with --once until the folder is drained; return the exit code."""
     clock, telemetry, stop = SystemClock(), Telemetry(), threading.Event()
+    service = Service(stop, float(settings.stop_timeout))
+    read_again = settings_reader(RunSettings, pipeline=PIPELINE.name)
     listening = Listening(settings.host, settings.port, settings.token) if settings.serve else None
     address = address_of(settings)
     with ExitStack() as stack:
-        stack.enter_context(_stopped_by_signals(stop))
+        stack.enter_context(service.running())
         parts = stack.enter_context(assembled(settings, clock, telemetry, stop))
         offered = operations(clock, telemetry)
         stack.enter_context(owning(parts.store, PIPELINE, settings, clock, offered))
@@ -43,9 +45,19 @@ def run(settings: RunSettings) -> int:
             stack.enter_context(announcing(address, parts))
         if listening is not None:
             _serve(stack, settings, listening, clock, telemetry)
+        live = Live(parts, service.stopping)
+        service.reloads(settings, read_again, live.apply, RELOADABLE)
+        stack.enter_context(service.watched(_watch(service, parts)))
         with display(parts.run.progress, settings.progress):
             summary = parts.run.run()
-    return _report(summary)
+    code = _report(summary)
+    # What failed was told when it failed. A service that ends because it was asked to has done what it should.
+    return code if settings.once or not service.stopping.asked else 0
+
+
+def _watch(service: Service, parts: Assembled) -> Watch:
+    run = parts.run
+    return Watch(service.notifier, run.pulses, run.first_look, lambda: described(run.progress))
 
 
 def _serve(
@@ -60,24 +72,6 @@ def _serve(
         open_session(PIPELINE, settings, clock, operations=operations(clock, telemetry))
     )
     stack.enter_context(serving(PIPELINE, session, listening, telemetry))
-
-
-@contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """Turn SIGTERM and Ctrl-C into an orderly stop: the work in hand is given back, nothing half done is kept."""
-
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _report(summary: Summary) -> int:
