@@ -36,19 +36,28 @@ def postgres(scratch: Path, given: argparse.Namespace) -> dict[str, object]:
     lines = generated(scratch / "input", int(given.size), given.consumers, FILES)
     tables = Tables.of(scratch, given.consumers)
     seconds: dict[tuple[int, int], list[float]] = {case: [] for case in CASES}
+    cpu: dict[tuple[int, int], list[float]] = {case: [] for case in CASES}
     with start_server(scratch / "server") as server:
         _admin(server.url, "create database before")
         _fill(_database(server.url, "before"), tables, scratch / "data")
         for number in range(given.rounds):
             for case, found in seconds.items():
-                found.append(max(run.wall_s for run in _run(server.url, scratch, lines, case)))
-                print(f"round {number + 1}: {_title(case):36} {found[-1]:7.2f} s", file=sys.stderr)
+                runs = _run(server.url, scratch, lines, case)
+                found.append(max(run.wall_s for run in runs))
+                cpu[case].append(sum(run.cpu_s for run in runs))
+                print(
+                    f"round {number + 1}: {_told(case, found[-1], cpu[case][-1])}", file=sys.stderr
+                )
     for case, found in seconds.items():
-        print(f"{_title(case):36} {median(found):7.2f} s")
+        print(_told(case, median(found), median(cpu[case])))
     # Of each round, since a machine that slows down slows both.
     ratios = [one / two for one, two in zip(*(seconds[case] for case in CASES[:2]), strict=True)]
     print(f"two processes are {median(ratios):.2f} times as fast as one; goal {GOAL}")
     return {_title(case): found for case, found in seconds.items()}
+
+
+def _told(case: tuple[int, int], wall_s: float, cpu_s: float) -> str:
+    return f"{_title(case):36} {wall_s:7.2f} s, cpu without the server's {cpu_s:6.2f} s"
 
 
 def _title(case: tuple[int, int]) -> str:
