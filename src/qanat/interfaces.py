@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from qanat.clock import Clock
-from qanat.records import Batch, Item, Move, Partition, Position, Progress, Staged
+from qanat.records import Batch, Item, Move, Partition, Position, Progress, Staged, Worker
 from qanat.tables import Table, WriteMode
 
 if TYPE_CHECKING:
@@ -293,6 +293,10 @@ class Store(Protocol):
 
     def due(self, queue: str) -> WorkSource:
         """Open a queue of due items that lives in this store."""
+        ...
+
+    def workers(self) -> Sequence[Worker]:
+        """Tell which processes work here now, by claims or leases, the oldest first. Always empty where one process alone can."""
         ...
 
     def close(self) -> None:

@@ -74,6 +74,20 @@ class Item:
     order_key: str | None = None
 
 
+class Worker(NamedTuple):
+    """A process that works on what a store keeps.
+
+    Attributes:
+        host: Its machine's name.
+        pid: Its number there.
+        since: When it began to work there; None when the store won't tell us.
+    """
+
+    host: str
+    pid: int
+    since: datetime | None
+
+
 class Staged(NamedTuple):
     """A part that a store holds, invisible until it is merged. The same (attempt, part) replaces."""
 

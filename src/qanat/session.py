@@ -12,7 +12,7 @@ opened.
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -21,6 +21,7 @@ from qanat.clock import Clock
 from qanat.errors import Busy, ConfigError
 from qanat.interfaces import Capabilities, Scalar, Store
 from qanat.pipeline import Pipeline
+from qanat.records import Worker
 from qanat.runtime.owner import Owner, no_such_operation
 from qanat.runtime.owner_address import OwnerRecord, owner_file
 from qanat.runtime.owner_client import find_owner
@@ -88,6 +89,15 @@ class Session(Protocol):
             ConfigError: There is no such operation, or nothing was counted yet.
             CommitUnknown: The process that held the store ended before it answered.
             QanatError: What the operation raised.
+        """
+        ...
+
+    def workers(self) -> Sequence[Worker]:
+        """Tell which processes work on the store now, the oldest first.
+
+        Raises:
+            ConfigError: Nothing was counted yet.
+            Busy: Another process holds the store and doesn't answer for it.
         """
         ...
 
@@ -244,6 +254,9 @@ class _SharedSession:
         if operation not in self._operations:
             raise no_such_operation(operation, self._operations)
         return self._operations[operation](self._store(writable=True), **arguments)
+
+    def workers(self) -> Sequence[Worker]:
+        return self._store(writable=False).workers()
 
     def close(self) -> None:
         with self._opening:

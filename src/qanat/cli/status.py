@@ -10,12 +10,11 @@ from qanat.clock import SystemClock
 from qanat.options import load_settings, settings_command
 from qanat.output import moment_text, print_json, printable
 from qanat.pipeline import Pipeline
+from qanat.records import Worker
 from qanat.session import (
     Json,
     NothingYet,
     Session,
-    capabilities_of,
-    holder,
     open_session,
     store_text,
 )
@@ -72,15 +71,13 @@ def _described(pipeline: Pipeline, settings: CommonSettings) -> dict[str, Json]:
     tables = {table.name for table in pipeline.tables}
     with open_session(pipeline, settings, SystemClock()) as session:
         files = _files(session) if "files" in tables else {}
+        workers = session.workers()
         letters = session.query(_LETTERS).column("open")[0].as_py()
-    owner = holder(pipeline, settings)
-    # A store that processes share has no holder; who works there only its server knows.
-    running = None if capabilities_of(settings).shared else owner is not None
     return {
         "pipeline": pipeline.name,
         "store": store_text(settings),
-        "running": running,
-        "owner": owner and {"pid": owner.pid, "host": owner.host, "started_at": owner.started_at},
+        "running": bool(workers),
+        "workers": [_worker(one) for one in workers],
         **files,
         "dead_letters_open": letters,
     }
@@ -102,6 +99,11 @@ def _files(session: Session) -> dict[str, Json]:
     }
 
 
+def _worker(worker: Worker) -> Json:
+    since = None if worker.since is None else moment_text(worker.since)
+    return {"pid": worker.pid, "host": worker.host, "since": since}
+
+
 def _problem(row: dict[str, object]) -> Json:
     ended = cast("datetime | None", row["ended_at"])
     return {
@@ -118,16 +120,22 @@ def _whole(value: object) -> int:
 
 
 def _draw(described: dict[str, Json], stream: TextIO) -> None:
-    owner = described["owner"]
-    running = "not running" if described["running"] is False else "whoever has it open"
-    if isinstance(owner, dict):
-        running = f"process {owner['pid']} on {owner['host']}, since {owner['started_at']}"
-    rows = [("store", str(described["store"])), ("held by", running)]
+    workers = [_worker_text(one) for one in cast("list[dict[str, Json]]", described["workers"])]
+    rows = [
+        ("store", str(described["store"])),
+        ("held by", workers[0] if workers else "not running"),
+    ]
+    rows += [("", text) for text in workers[1:]]
     if "files" in described:
         rows += _file_rows(described)
     rows.append(("dead letters", f"{described['dead_letters_open']:,} open"))
     stream.write(f"{described['pipeline']}\n")
     stream.writelines(f"  {name:<13} {printable(text)}\n" for name, text in rows)
+
+
+def _worker_text(worker: dict[str, Json]) -> str:
+    since = f", since {worker['since']}" if worker["since"] else ""
+    return f"process {worker['pid']} on {worker['host']}{since}"
 
 
 def _file_rows(described: dict[str, Json]) -> Sequence[tuple[str, str]]:

@@ -1,15 +1,17 @@
 """Reaching a store that one process has open at a time: through its owner, or by opening it."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from qanat.clock import Clock
 from qanat.errors import Busy
 from qanat.interfaces import Scalar, Store
+from qanat.records import Worker
 from qanat.runtime.owner import no_such_operation
 from qanat.runtime.owner_address import read_record
 from qanat.runtime.owner_client import OwnerConnection, find_owner
@@ -88,6 +90,15 @@ class OwnerRoute:
 
         with ExitStack() as held:
             return self._reach(ask, do, held)
+
+    def workers(self) -> Sequence[Worker]:
+        """See `Session`: who holds the store is the only one."""
+        owner = find_owner(self.place)
+        if owner is None:
+            return ()
+        owner.close()
+        record = owner.record
+        return (Worker(record.host, record.pid, datetime.fromisoformat(record.started_at)),)
 
     def close(self) -> None:
         """See `Session`: nothing is kept open between requests."""

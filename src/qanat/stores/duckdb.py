@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from qanat.errors import ConfigError, Fatal
 from qanat.interfaces import Capabilities, Change, StoreOptions
-from qanat.records import Partition, Progress, Staged
+from qanat.records import Partition, Progress, Staged, Worker
 from qanat.stores import duckdb_declared, duckdb_schema
 from qanat.stores.duckdb_database import Database
 from qanat.stores.duckdb_queue import DuckdbQueue, Leases, set_aside_killers
@@ -148,6 +148,9 @@ class DuckdbStore:
 
     def due(self, queue: str) -> DuckdbQueue:
         return DuckdbQueue(self._database, self._leases, self._options, queue)
+
+    def workers(self) -> Sequence[Worker]:
+        return ()
 
     def close(self) -> None:
         self._database.close()

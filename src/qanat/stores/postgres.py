@@ -3,7 +3,8 @@
 Everything of a pipeline lies in a schema with its name, so that pipelines share a database. The parts are in modules of their
 own: how a connection is made and what its errors mean (`postgres_connect`), Qanat's own tables (`postgres_schema`), the
 declared ones (`postgres_declared`), the write modes (`postgres_modes`, and for millions of sums `postgres_sums`), staging
-(`postgres_staging`), queues (`postgres_due`), claims (`postgres_claims`), reading (`postgres_read`).
+(`postgres_staging`), queues (`postgres_due`), claims (`postgres_claims`) and who has any (`postgres_workers`), reading
+(`postgres_read`).
 
 PostgreSQL 14 or later, without a proxy that shares a connection between transactions: claims belong to connections.
 """
@@ -17,13 +18,14 @@ from uuid import UUID
 
 from qanat.errors import CommitUnknown, ConfigError
 from qanat.interfaces import Capabilities, Change, Reader, StoreOptions, Transaction
-from qanat.records import Partition, Progress, Staged
+from qanat.records import Partition, Progress, Staged, Worker
 from qanat.stores import (
     postgres_declared,
     postgres_read,
     postgres_schema,
     postgres_staging,
     postgres_transaction,
+    postgres_workers,
 )
 from qanat.stores.postgres_claims import Claims
 from qanat.stores.postgres_connect import Connection, checked, driver, translated
@@ -150,6 +152,10 @@ class PostgresStore:
         return PostgresDue(
             queue, self._writers, self._claims, self._locks, options.clock, options.attempts_max
         )
+
+    def workers(self) -> Sequence[Worker]:
+        with self._connected() as connection:
+            return postgres_workers.find(connection, self._locks)
 
     def close(self) -> None:
         self._claims.close()

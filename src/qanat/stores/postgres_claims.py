@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from qanat.errors import Retryable
 from qanat.records import Partition, Progress
+from qanat.stores import postgres_workers
 from qanat.stores.postgres_connect import Connection, translated
 from qanat.stores.postgres_locks import LockNames
 from qanat.stores.postgres_pool import Endpoint
@@ -94,6 +95,7 @@ class Claims:
         self._life = secrets.randbits(63)
         with translated(connection):
             connection.execute("select pg_advisory_lock(%s)", [self._life])
+            postgres_workers.announce(connection, self._locks)
         return connection
 
 

@@ -30,6 +30,10 @@ class LockNames:
         """Held while items of this queue are given out."""
         return self._number("queue", name)
 
+    def working(self) -> int:
+        """Held together by every process that has claims or leases."""
+        return self._number("working", "")
+
     def part(self, shape: str, attempt: object, part: int) -> int:
         """Held while this part is staged."""
         return self._number("part", f"{shape}\0{attempt}\0{part}")

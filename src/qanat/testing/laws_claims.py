@@ -1,5 +1,6 @@
 """Laws of claiming partitions: one owner at a time, and what a former owner can't do any more."""
 
+import os
 from uuid import uuid4
 
 import pytest
@@ -61,6 +62,15 @@ class ClaimLaws(StoreLawsBase):
         again = open_store()
         assert {"0"} == set(again.claim(STAGE, ["0"], "b"))
         again.close()
+
+    def test_workers_are_told(self, store: Store) -> None:
+        """Where several processes can work, each that has claims is told; one that only looks
+        isn't.
+        """
+        assert [] == list(store.workers())
+        store.claim(STAGE, ["0"], "a")
+        expected = [os.getpid()] if store.capabilities.shared else []
+        assert expected == [worker.pid for worker in store.workers()]
 
     def test_former_owner_is_fenced(self, store: Store) -> None:
         """An owner who lost the partition to one who moved it can't write any more."""

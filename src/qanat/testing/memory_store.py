@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from qanat.errors import ConfigError, Fatal
 from qanat.interfaces import Capabilities, Change, Scalar, StoreOptions
-from qanat.records import Partition, Progress, Staged
+from qanat.records import Partition, Progress, Staged, Worker
 from qanat.tables import Table
 from qanat.testing.memory_database import SCHEMA_VERSION, MemoryDatabase, State
 from qanat.testing.memory_queue import MemoryWork
@@ -172,6 +172,9 @@ class MemoryStore:
 
     def due(self, queue: str) -> MemoryWork:
         return self.database.queue(queue).view(self._options.clock, self._options.attempts_max)
+
+    def workers(self) -> Sequence[Worker]:
+        return ()
 
     def close(self) -> None:
         with self.database.guard:

@@ -1,6 +1,7 @@
 """`qanat status` and `qanat show`."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -72,7 +73,7 @@ def test_status_tells_what_became_of_files(run: Run, with_files: list[str]) -> N
                 "pipeline": "metering",
                 "store": with_files[1],
                 "running": False,
-                "owner": None,
+                "workers": [],
                 "files": {"counted": 2, "held": 1, "registered": 1},
                 "files_waiting": 1,
                 "bytes_waiting": 100,
@@ -108,7 +109,26 @@ def test_status_tells_who_runs(run: Run, tmp_path: Path) -> None:
     with Child(tmp_path) as child:
         ended = run("status", "--json", "--store", "memory:owned", "--data-dir", str(tmp_path))
     [described] = json.loads(ended.out)["pipelines"]
-    assert (child.pid, 1) == (described["owner"]["pid"], described["dead_letters_open"])
+    [worker] = described["workers"]
+    assert described["running"]
+    assert (child.pid, 1) == (worker["pid"], described["dead_letters_open"])
+
+
+@pytest.mark.postgres
+def test_status_tells_who_shares_a_store(run: Run, tmp_path: Path, postgres_url: str) -> None:
+    """Of a store that processes share, status says which of them have something to do there."""
+    options = ("--store", postgres_url, "--data-dir", str(tmp_path))
+    settings = settings_of(tmp_path, postgres_url)
+    with closing(open_store(PIPELINE.name, settings, SystemClock())) as store:
+        fill(store)
+        assert "held by       not running" in run("status", *options).out
+        store.claim("count", ["0"], "me")
+        [described] = json.loads(run("status", "--json", *options).out)["pipelines"]
+        assert described["running"]
+        assert [os.getpid()] == [worker["pid"] for worker in described["workers"]]
+        assert f"held by       process {os.getpid()} on " in run("status", *options).out
+    [described] = json.loads(run("status", "--json", *options).out)["pipelines"]
+    assert (described["running"], described["workers"]) == (False, [])
 
 
 def test_show_draws_each_edge(run: Run) -> None:

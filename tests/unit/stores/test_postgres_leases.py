@@ -1,20 +1,23 @@
 """What a killed process held is free at once; what a living one holds stays its own."""
 
+import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import psycopg
 import pytest
 
 from qanat.clock import SystemClock
-from qanat.interfaces import WorkSource
-from qanat.records import Item
-from qanat.stores.postgres import PostgresStore
+from qanat.interfaces import StoreOptions, WorkSource
+from qanat.records import Item, Worker
+from qanat.stores.postgres import PostgresStore, open_store
 from tests.unit.stores.postgres_fixtures import opened
 
 pytestmark = [pytest.mark.postgres, pytest.mark.fault]
@@ -97,6 +100,60 @@ def test_killed_holder(store: PostgresStore, tmp_path: Path) -> None:
         wait_for_free(store)
         assert take(queue) == [("a", 2), ("b", 2)]
         assert set(store.claim("s", ["0"], "me")) == {"0"}
+
+
+def test_workers(store: PostgresStore, tmp_path: Path) -> None:
+    """A process that has leases or claims is told with its host and number, to one that only looks too; a killed one isn't."""
+    enqueue(store, "a", "b")
+    pipeline = store._endpoint.schema
+    options = StoreOptions(tmp_path, SystemClock(), read_only=True)
+    with (
+        closing(open_store(store._endpoint.url, pipeline, options)) as looking,
+        holder(store, tmp_path) as child,
+    ):
+        [worker] = looking.workers()
+        assert (worker.host, worker.pid) == (socket.gethostname()[:40], child.pid)
+        assert worker.since is not None
+        assert worker.since.utcoffset() is not None
+        child.kill()
+        child.wait()
+        wait_for_free(store)
+        assert looking.workers() == []
+
+
+def test_workers_of_one_pipeline(store: PostgresStore, tmp_path: Path) -> None:
+    """Each pipeline has its own, and the name that somebody gave the connections stays in front."""
+    url = f"{store._endpoint.url}&application_name={'n' * 60}"
+    with opened(url, tmp_path) as named:
+        named.claim("s", ["0"], "me")
+        assert [worker.pid for worker in named.workers()] == [os.getpid()]
+        assert store.workers() == []
+        connection = named._claims._connection
+        assert connection is not None
+        [(name,)] = connection.execute("show application_name").fetchall()
+        assert name.startswith("nnn")
+        assert name.endswith(f" {os.getpid()}@{socket.gethostname()[:40]}")
+
+
+def test_workers_of_another_user(store: PostgresStore, tmp_path: Path) -> None:
+    """To a user who may not look into another's connections it is told who, though not since when."""
+    enqueue(store, "a", "b")
+    pipeline, role = store._endpoint.schema, f"r_{uuid4().hex[:12]}"
+    with psycopg.connect(store._endpoint.url, autocommit=True) as admin:
+        admin.execute(f"create role {role} login password 'secret'".encode())
+        admin.execute(f'grant usage on schema "{pipeline}" to {role}'.encode())
+        admin.execute(f'grant select on all tables in schema "{pipeline}" to {role}'.encode())
+        parts = urlsplit(store._endpoint.url)
+        place = parts.netloc.rpartition("@")[2]
+        url = parts._replace(netloc=f"{role}:secret@{place}").geturl()
+        options = StoreOptions(tmp_path, SystemClock(), read_only=True)
+        with (
+            closing(open_store(url, pipeline, options)) as looking,
+            holder(store, tmp_path) as child,
+        ):
+            assert looking.workers() == [Worker(socket.gethostname()[:40], child.pid, None)]
+        admin.execute(f"drop owned by {role}".encode())
+        admin.execute(f"drop role {role}".encode())
 
 
 def test_killed_too_often(store: PostgresStore, tmp_path: Path) -> None:
