@@ -16,6 +16,7 @@ class Entry(NamedTuple):
 
 COMMANDS: dict[str, Entry] = {
     "dead-letters": Entry("qanat.cli.dead_letters:DEAD_LETTERS", "List rejected records."),
+    "reports": Entry("qanat.cli.reports:REPORTS", "Tell what a pipeline's tables say, or draw it."),
     "serve": Entry("qanat.serve.command:SERVE", "Answer over HTTP."),
     "show": Entry("qanat.cli.show:SHOW", "Draw a pipeline, with the guarantee of each edge."),
     "sql": Entry("qanat.cli.sql:SQL", "Run a statement on a pipeline's tables."),

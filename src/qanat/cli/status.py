@@ -20,11 +20,13 @@ from qanat.session import (
     store_text,
 )
 from qanat.settings import CommonSettings
-from qanat.wiring import PIPELINES, pipeline_named
+from qanat.wiring import PIPELINES, pipeline_named, readings_of
 
 if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
+
+    from qanat.runtime.alarms import Readings
 
 # More are told by their number; `qanat sql` lists them all.
 PROBLEMS_MAX = 20
@@ -70,8 +72,10 @@ def _all() -> Iterator[dict[str, Json]]:
 
 def _described(pipeline: Pipeline, settings: CommonSettings) -> dict[str, Json]:
     tables = {table.name for table in pipeline.tables}
-    with open_session(pipeline, settings, SystemClock()) as session:
+    clock = SystemClock()
+    with open_session(pipeline, settings, clock) as session:
         files = _files(session) if "files" in tables else {}
+        readings = readings_of(pipeline, session, clock.now())
         letters = session.query(_LETTERS).column("open")[0].as_py()
     owner = holder(pipeline, settings)
     # A store that processes share has no holder; who works there only its server knows.
@@ -83,6 +87,7 @@ def _described(pipeline: Pipeline, settings: CommonSettings) -> dict[str, Json]:
         "owner": owner and {"pid": owner.pid, "host": owner.host, "started_at": owner.started_at},
         **files,
         "dead_letters_open": letters,
+        **(_alarms(readings) if readings is not None else {}),
     }
 
 
@@ -100,6 +105,20 @@ def _files(session: Session) -> dict[str, Json]:
         "last_commit_at": moment_text(max(ended)) if ended else None,
         "problems": [_problem(row) for row in session.query(_PROBLEMS).to_pylist()],
     }
+
+
+def _alarms(readings: "Readings") -> dict[str, Json]:
+    alarms: list[Json] = [
+        {
+            "alarm": str(each.alarm),
+            "rings": each.rings,
+            "value": each.value,
+            "threshold": each.threshold,
+            "text": each.text,
+        }
+        for each in readings.alarms
+    ]
+    return {"alarms": alarms, "lag_files": readings.lag_files, "folder_seen": readings.folder_seen}
 
 
 def _problem(row: dict[str, object]) -> Json:
@@ -126,6 +145,8 @@ def _draw(described: dict[str, Json], stream: TextIO) -> None:
     if "files" in described:
         rows += _file_rows(described)
     rows.append(("dead letters", f"{described['dead_letters_open']:,} open"))
+    if "alarms" in described:
+        rows += _alarm_rows(cast("list[dict[str, Json]]", described["alarms"]))
     stream.write(f"{described['pipeline']}\n")
     stream.writelines(f"  {name:<13} {printable(text)}\n" for name, text in rows)
 
@@ -148,6 +169,11 @@ def _file_rows(described: dict[str, Json]) -> Sequence[tuple[str, str]]:
     if unlisted > 0:
         rows.append(("", f"and {unlisted:,} more that failed or are held"))
     return rows
+
+
+def _alarm_rows(alarms: Sequence[dict[str, Json]]) -> Sequence[tuple[str, str]]:
+    ringing = [("ALARM", f"{each['alarm']}: {each['text']}") for each in alarms if each["rings"]]
+    return ringing or [("alarms", "none")]
 
 
 STATUS = settings_command(

@@ -13,10 +13,12 @@ from uuid import uuid4
 from qanat.clock import Clock
 from qanat.interfaces import Store
 from qanat.pipelines.metering import PIPELINE
+from qanat.pipelines.metering.alarms import watched
 from qanat.pipelines.metering.operations import STAGE, remember_input
 from qanat.pipelines.metering.rollup import Ages, roll_up
 from qanat.pipelines.metering.settings import RunSettings
 from qanat.pipelines.metering.transform import SumFiles, cores
+from qanat.runtime.alarms import remember
 from qanat.runtime.commit import Committer
 from qanat.runtime.counting import Rules
 from qanat.runtime.due import DueSteps
@@ -75,6 +77,7 @@ def assembled(
                 log("folder.rebound", before=claim.before)
             run = _run(settings, store, folder, clock, telemetry, stop)
             remember_input(run.committer(), settings.input)
+            remember(run.committer(), watched(settings))
             yield Assembled(run, store)
     finally:
         folder.close()
