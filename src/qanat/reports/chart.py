@@ -4,7 +4,7 @@ The rows stand in the specification as they are drawn: as numbers that are exact
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypeAlias, Union
 
@@ -24,6 +24,8 @@ HEIGHT = 300
 HEIGHT_OF_SEVERAL = 150
 BAR_HEIGHT = 22
 GAP = 0.6
+# A single period would fill the whole drawing, and look like anything but a bar.
+PERIODS_MIN = 4
 # Beyond so many the names of bars can't be read, however high the drawing is.
 RANKED_MAX = 50
 
@@ -39,6 +41,17 @@ _COLOURS: Mapping[str, str] = {
     "held": _ORANGE,
     "failed": _RED,
     "undone": _GREEN,
+}
+
+# The axis of time, by what a tick is the beginning of: 24 hours, and dates that need no week.
+_TIMES: dict[str, Json] = {
+    "year": "%Y",
+    "quarter": "%b %Y",
+    "month": "%b %Y",
+    "week": "%b %d",
+    "date": "%b %d",
+    "hours": "%H:%M",
+    "minutes": "%H:%M",
 }
 
 _CONFIG: dict[str, Json] = {
@@ -81,11 +94,17 @@ def specification(answer: Answer) -> dict[str, Json]:
     if not rows:
         return {**whole, **_nothing()}
     height = HEIGHT if len(report.charts) == 1 else HEIGHT_OF_SEVERAL
-    drawn = [_chart(chart, rows, height) for chart in report.charts]
+    drawn = [_chart(chart, rows, height) for chart in report.charts if _has_values(chart, rows)]
     whole["data"] = {"values": list[Json](rows)}
+    if not drawn:
+        return {**whole, **_nothing()}
     if len(drawn) == 1:
         return {**whole, **drawn[0]}
     return {**whole, "vconcat": list[Json](drawn), "spacing": 18}
+
+
+def _has_values(chart: Chart, rows: Sequence[Mapping[str, Json]]) -> bool:
+    return any(row[name] is not None for row in rows for name in chart.values)
 
 
 def _chart(chart: Chart, rows: Sequence[Mapping[str, Json]], height: int) -> dict[str, Json]:
@@ -136,7 +155,7 @@ def _periods(chart: Chart, rows: Sequence[Mapping[str, Json]], height: int) -> d
             "field": chart.start,
             "type": "temporal",
             "scale": {"type": "utc", "domain": _span(chart, rows)},
-            "axis": {"title": None, "grid": False, "tickCount": 8},
+            "axis": {"title": None, "grid": False, "tickCount": 8, "format": dict(_TIMES)},
         },
         "x2": {"field": chart.end},
         "y": {**_values_axis(chart), "field": "below"},
@@ -160,18 +179,26 @@ def _periods(chart: Chart, rows: Sequence[Mapping[str, Json]], height: int) -> d
 
 def _span(chart: Chart, rows: Sequence[Mapping[str, Json]]) -> Json:
     """From the first start to the last end, so that charts one below the other have one axis."""
-    starts, ends = ([str(row[name]) for row in rows] for name in (chart.start, chart.end))
-    return [min(starts), max(ends)]
+    starts, ends, shortest = _times(chart, rows)
+    begin = min(*starts, max(ends) - PERIODS_MIN * shortest)
+    return [moment_text(begin), moment_text(max(ends))]
 
 
 def _gap(chart: Chart, rows: Sequence[Mapping[str, Json]]) -> float:
     """The white around a bar: none where it would leave nothing of the narrowest one."""
+    starts, ends, shortest = _times(chart, rows)
+    return GAP if WIDTH * (shortest / (max(ends) - min(starts))) >= 4 * GAP else 0
+
+
+def _times(
+    chart: Chart, rows: Sequence[Mapping[str, Json]]
+) -> tuple[list[datetime], list[datetime], timedelta]:
+    """When the periods start and end, and how long the shortest one is."""
     starts, ends = (
         [datetime.fromisoformat(str(row[name])) for row in rows]
         for name in (chart.start, chart.end)
     )
-    shortest = min(end - start for start, end in zip(starts, ends, strict=True))
-    return GAP if WIDTH * (shortest / (max(ends) - min(starts))) >= 4 * GAP else 0
+    return starts, ends, min(end - start for start, end in zip(starts, ends, strict=True))
 
 
 def _values_axis(chart: Chart) -> dict[str, Json]:
@@ -232,6 +259,9 @@ def _subtitle(answer: Answer) -> list[str]:
         notes.append("Times are UTC.")
     if any(chart.colour for chart in charts):
         notes.append("A bar is as wide as the period it tells of; its area is what was used.")
+    known = answer.rows.to_pylist()
+    if missing := [chart.names for chart in charts if known and not _has_values(chart, known)]:
+        notes.append(f"Nothing to show yet: {', '.join(missing)}.")
     if any(chart.whole for chart in charts) and False in answer.rows.column("complete").to_pylist():
         notes.append("Pale: a period that isn't complete.")
     return [line for line in (", ".join(told), " ".join(notes)) if line]

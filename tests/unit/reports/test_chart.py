@@ -86,9 +86,20 @@ def test_names_stay_readable(store: Store) -> None:
     assert str(2**62 + RANKED_MAX + 9) == spec["data"]["values"][0]["consumer"]
 
 
+def test_a_chart_without_values_is_left_out(store: Store) -> None:
+    """With a single period nothing can be compared: that is said, instead of an empty drawing."""
+    fill(store, [(1, "2026-11-22", "day", 5)])
+    spec = drawn(store, "growth")
+    assert ["new consumers", "new files"] == [
+        part["encoding"]["y"]["title"] for part in spec["vconcat"]
+    ]
+    assert "Nothing to show yet: change of usage." in spec["title"]["subtitle"][0]
+    assert "2026-11-19T00:00:00Z" == spec["vconcat"][0]["encoding"]["x"]["scale"]["domain"][0]
+
+
 def test_growth_is_drawn_one_below_the_other(store: Store) -> None:
     """Several charts share their axis of time."""
-    fill(store)
+    fill(store, [(1, f"2026-11-{day}", "day", day) for day in (10, 11, 12, 13)])
     parts = drawn(store, "growth")["vconcat"]
     assert 3 == len(parts)
     assert 1 == len({json.dumps(part["encoding"]["x"]["scale"]) for part in parts})
