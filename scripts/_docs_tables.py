@@ -9,7 +9,7 @@ from _docs_commands import table
 from qanat.errors import Refused
 from qanat.failpoints import POINTS
 from qanat.interfaces import Capabilities
-from qanat.pipeline import Input, Order, Pipeline, Stage, Write
+from qanat.pipeline import Input, Order, Pipeline, Report, Stage, Write
 from qanat.pipelines.metering import PIPELINE
 from qanat.pipelines.metering.lines import BadReason
 from qanat.runtime.plan import plan
@@ -29,7 +29,7 @@ from qanat.tables import (
     WriteMode,
     arrow_schema,
 )
-from qanat.telemetry import EVENTS, METRICS
+from qanat.telemetry import EVENTS, METRICS, READINGS, Metric
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PACKAGE = CHECKOUT / "src" / "qanat"
@@ -148,11 +148,49 @@ def types() -> str:
 
 def metrics() -> str:
     """What a run counts."""
+    return _metrics(METRICS)
+
+
+def readings() -> str:
+    """What the alarms go by."""
+    return _metrics(READINGS)
+
+
+def _metrics(declared: Mapping[str, Metric]) -> str:
     rows = [
         (f"`{name}`", metric.kind, ", ".join(f"`{label}`" for label in metric.labels), metric.about)
-        for name, metric in METRICS.items()
+        for name, metric in declared.items()
     ]
     return table(("metric", "kind", "labels", "meaning"), rows)
+
+
+def reports() -> str:
+    """Every report of `metering`: what can be set, and what it returns."""
+    return "\n\n".join(_report(report) for report in PIPELINE.reports)
+
+
+def _report(report: Report) -> str:
+    parameters = [
+        (
+            f"`{each.name}`",
+            f"`{each.default}`" if each.default else "none",
+            f"{each.about} One of {', '.join(f'`{word}`' for word in each.choices)}."
+            if each.choices
+            else each.about,
+        )
+        for each in report.parameters
+    ]
+    columns = [
+        (f"`{c.name}`", str(c.type), "yes" if c.nullable else "", c.about) for c in report.columns
+    ]
+    return "\n\n".join(
+        [
+            f"### `{report.name}`",
+            f"{report.title}. {report.about}",
+            table(("parameter", "default", "meaning"), parameters),
+            table(("column", "type", "may be null", "meaning"), columns),
+        ]
+    )
 
 
 def stored() -> str:
@@ -209,6 +247,8 @@ PARTS = {
     "types": types,
     "metrics": metrics,
     "stored-metrics": stored,
+    "alarm-metrics": readings,
+    "reports": reports,
     "events": events,
     "failpoints": failpoints,
     "bad-lines": bad_lines,

@@ -10,8 +10,8 @@ A service that is missing leaves its tests out, and the end of the output says w
 import os
 import sys
 
-from _debian import install_missing
-from _environment import CHECKOUT, main
+from _debian import fetch_missing
+from _environment import CHECKOUT, main, prepare_or_exit, program
 
 # Each worker compiles the kernels and may start a PostgreSQL: more of them than this wait for one
 # another on any machine that was tried.
@@ -21,8 +21,8 @@ if __name__ == "__main__":
     os.chdir(CHECKOUT)
     in_ci = os.environ.get("CI", "").lower() in ("1", "true")
     required = os.environ.get("QANAT_REQUIRE_SERVICES", "1" if in_ci else "")
-    if required not in {"", "0"}:
-        install_missing()
+    folder = program(prepare_or_exit("dev"), "python").parent
+    fetch_missing(folder, required=required not in {"", "0"})
     workers = ["-n", "auto", "--maxprocesses", str(WORKERS_MAX), "--dist", "loadgroup"]
     # -P: the folder of the script isn't a place to import from (its test.py would hide Python's).
     run = ["python", "-P", "scripts/_left_out.py", *workers, *sys.argv[1:]]

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,6 +83,19 @@ def postgres_fresh(postgres_server: str) -> Iterator[str]:
     """The URL of a database of this test's own."""
     with _database(postgres_server) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Path:
+    """Prometheus' own checker of rules: on the PATH, or where scripts/test.py unpacked it."""
+    places = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+    found = shutil.which("promtool", path=os.pathsep.join(places))
+    if found is None:
+        reason = (
+            "no promtool: it comes with Debian's package prometheus, and with Prometheus itself"
+        )
+        (pytest.fail if _services_required() else pytest.skip)(reason)
+    return Path(found)
 
 
 @contextmanager

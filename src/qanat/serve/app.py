@@ -6,17 +6,29 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from qanat.clock import Clock, SystemClock
 from qanat.errors import ConfigError, QanatError
 from qanat.pipeline import Pipeline
 from qanat.serve.metrics import rendered
-from qanat.serve.models import Files, FileState, Health, Letter, Letters, Problem, Replay, Replayed
+from qanat.serve.models import (
+    AlarmState,
+    Files,
+    FileState,
+    Health,
+    Letter,
+    Letters,
+    Problem,
+    Replay,
+    Replayed,
+)
+from qanat.serve.reports import reports_router
 from qanat.session import Session
 from qanat.telemetry import Telemetry
-from qanat.wiring import load
+from qanat.wiring import load, readings_of
 
 LIMIT_MAX = 1000
 
@@ -28,7 +40,12 @@ _FILE_COLUMNS = (
 
 
 def create_app(
-    pipeline: Pipeline, session: Session, *, token: str = "", telemetry: Telemetry | None = None
+    pipeline: Pipeline,
+    session: Session,
+    *,
+    token: str = "",
+    telemetry: Telemetry | None = None,
+    clock: Clock | None = None,
 ) -> FastAPI:
     """Make the application.
 
@@ -37,6 +54,7 @@ def create_app(
         session: How its store is reached.
         token: What clients have to send; empty for none.
         telemetry: The counters of the run in this process, for /metrics.
+        clock: By which ages are told; the system's.
     """
     app = FastAPI(
         title=f"Qanat: {pipeline.name}",
@@ -46,9 +64,10 @@ def create_app(
     )
     app.add_exception_handler(ConfigError, _answer(400))
     app.add_exception_handler(QanatError, _answer(503))
-    prefix = f"/api/{pipeline.name}"
-    app.include_router(_watching(pipeline, session, telemetry))
+    prefix, clock = f"/api/{pipeline.name}", clock or SystemClock()
+    app.include_router(_watching(pipeline, session, telemetry, clock))
     app.include_router(_general(session), prefix=prefix)
+    app.include_router(reports_router(pipeline, session, clock), prefix=prefix)
     if pipeline.api is not None:
         make = cast("Callable[[Session], APIRouter]", load(pipeline.api))
         app.include_router(make(session), prefix=prefix)
@@ -80,18 +99,42 @@ def _answer(status: int) -> Callable[[Request, Exception], JSONResponse]:
     return answer
 
 
-def _watching(pipeline: Pipeline, session: Session, telemetry: Telemetry | None) -> APIRouter:
+def _watching(
+    pipeline: Pipeline, session: Session, telemetry: Telemetry | None, clock: Clock
+) -> APIRouter:
     router = APIRouter(tags=["watching"])
 
-    @router.get("/health")
-    def health() -> Health:
-        """Tell whether the store answers."""
-        return Health(status="ok", pipeline=pipeline.name, files=_states(session))
+    @router.get("/health", responses={503: {"model": Health}})
+    def health(
+        response: Response,
+        alarms: Annotated[bool, Query(description="Answer 503 while an alarm rings.")] = True,
+    ) -> Health:
+        """Tell whether the store answers, and whether an alarm rings: then with status 503."""
+        readings = readings_of(pipeline, session, clock.now())
+        told = readings.alarms if readings is not None else ()
+        rings = any(each.rings for each in told)
+        if rings and alarms:
+            response.status_code = 503
+        return Health(
+            status="alarm" if rings else "ok",
+            pipeline=pipeline.name,
+            files=_states(session),
+            alarms=[
+                AlarmState(
+                    alarm=each.alarm,
+                    rings=each.rings,
+                    value=each.value,
+                    threshold=each.threshold,
+                    text=each.text,
+                )
+                for each in told
+            ],
+        )
 
     @router.get("/metrics", response_class=PlainTextResponse)
     def metrics() -> str:
         """Metrics, as Prometheus reads them."""
-        return rendered(pipeline, session, telemetry)
+        return rendered(pipeline, session, telemetry, clock)
 
     return router
 

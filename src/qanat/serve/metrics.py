@@ -6,9 +6,12 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from qanat.clock import Clock
 from qanat.pipeline import Pipeline
+from qanat.runtime.alarms import Readings
 from qanat.session import Session
-from qanat.telemetry import METRICS, Telemetry
+from qanat.telemetry import METRICS, READINGS, READINGS_BY_ALARM, Telemetry
+from qanat.wiring import readings_of
 
 # What a look into the store tells, whoever runs: metric, its help, its SQL (columns: value, and a label if it has one).
 STORED: dict[str, tuple[str, str, str | None]] = {
@@ -39,10 +42,15 @@ STORED: dict[str, tuple[str, str, str | None]] = {
 }
 
 
-def rendered(pipeline: Pipeline, session: Session, telemetry: Telemetry | None) -> str:
+def rendered(
+    pipeline: Pipeline, session: Session, telemetry: Telemetry | None, clock: Clock
+) -> str:
     """Return the metrics in the text format of Prometheus."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Stored(pipeline, session))
+    readings = readings_of(pipeline, session, clock.now())
+    if readings is not None:
+        registry.register(_Readings(pipeline, readings))
     if telemetry is not None:
         registry.register(_Run(telemetry))
     return generate_latest(registry).decode()
@@ -79,3 +87,25 @@ class _Stored(Collector):
                 named = [] if label is None else [str(row["label"])]
                 family.add_metric([self._pipeline.name, *named], float(row["value"]))
             yield family
+
+
+class _Readings(Collector):
+    """What the tables and the folder say about each alarm."""
+
+    def __init__(self, pipeline: Pipeline, readings: Readings) -> None:
+        self._pipeline, self._readings = pipeline, readings
+
+    def collect(self) -> Iterator[Metric]:
+        families = {
+            name: GaugeMetricFamily(name, metric.about, labels=metric.labels)
+            for name, metric in READINGS.items()
+        }
+        place = [self._pipeline.name]
+        for reading in self._readings.alarms:
+            if reading.value is not None:
+                families[READINGS_BY_ALARM[reading.alarm]].add_metric(place, reading.value)
+            if reading.threshold:
+                families["qanat_alarm"].add_metric([*place, reading.alarm], float(reading.rings))
+        families["qanat_lag_files"].add_metric(place, self._readings.lag_files)
+        families["qanat_folder_seen"].add_metric(place, float(self._readings.folder_seen))
+        yield from families.values()

@@ -79,12 +79,50 @@ class Replayed(BaseModel):
     outcome: dict[str, JsonValue]
 
 
-class Health(BaseModel):
-    """Whether the store answers, and how the files stand."""
+class AlarmState(BaseModel):
+    """How far one alarm is."""
 
-    status: str
+    alarm: str
+    rings: bool
+    value: float | None = Field(
+        description="Seconds, files, a share, or bytes; null while there is nothing to go by."
+    )
+    threshold: float = Field(description="0 where the alarm is switched off.")
+    text: str
+
+
+class Health(BaseModel):
+    """Whether the store answers and no alarm rings, and how the files stand."""
+
+    status: str = Field(description="`ok`, or `alarm` while one rings.")
     pipeline: str
     files: dict[str, int]
+    alarms: list[AlarmState]
+
+
+class ReportParameter(BaseModel):
+    """What can be set of a report."""
+
+    name: str
+    default: str
+    about: str
+    choices: list[str] = Field(description="The only valid words; empty for any.")
+
+
+class ReportAbout(BaseModel):
+    """A report that can be asked for."""
+
+    name: str
+    title: str
+    about: str
+    parameters: list[ReportParameter]
+    columns: list[str]
+
+
+class Reports(BaseModel):
+    """The reports of a pipeline."""
+
+    reports: list[ReportAbout]
 
 
 class Problem(BaseModel):

@@ -40,6 +40,8 @@ COUNTED: dict[str, object] = {
 }
 HELD: dict[str, object] = {"state": "held", "reason": "the same as a.txt", "ended_at": AT}
 
+WITHOUT_ALARMS: dict[str, object] = {"alarms": None, "lag_files": 1, "folder_seen": True}
+
 
 @pytest.fixture
 def with_files(tmp_path: Path) -> Iterator[list[str]]:
@@ -67,31 +69,28 @@ def test_status_tells_what_became_of_files(run: Run, with_files: list[str]) -> N
         "reason": "the same as a.txt",
         "at": "2026-03-17T10:20:30.123456Z",
     }
-    assert ended.json() == {
-        "pipelines": [
-            {
-                "pipeline": "metering",
-                "store": with_files[1],
-                "running": False,
-                "workers": [],
-                "files": {"counted": 2, "held": 1, "registered": 1},
-                "files_waiting": 1,
-                "bytes_waiting": 100,
-                "lines_good": 20,
-                "lines_bad": 2,
-                "total": 14 * 10**30,
-                "last_commit_at": "2026-03-17T10:20:30.123456Z",
-                "problems": [held],
-                "dead_letters_open": 1,
-            }
-        ]
+    assert {**json.loads(ended.out)["pipelines"][0], "alarms": None} == {
+        **WITHOUT_ALARMS,
+        "pipeline": "metering",
+        "store": with_files[1],
+        "running": False,
+        "workers": [],
+        "files": {"counted": 2, "held": 1, "registered": 1},
+        "files_waiting": 1,
+        "bytes_waiting": 100,
+        "lines_good": 20,
+        "lines_bad": 2,
+        "total": 14 * 10**30,
+        "last_commit_at": "2026-03-17T10:20:30.123456Z",
+        "problems": [held],
+        "dead_letters_open": 1,
     }
 
 
 def test_status_without_a_name_tells_all(run: Run, with_files: list[str]) -> None:
     """All pipelines that were used with these settings are told."""
-    one = run("status", "metering", "--json", *with_files)
-    assert one.out == run("status", "--json", *with_files).out
+    one, every = run("status", "metering", *with_files), run("status", *with_files)
+    assert one.out.splitlines()[:9] == every.out.splitlines()[:9]
 
 
 def test_status_for_people(run: Run, with_files: list[str]) -> None:
@@ -102,6 +101,18 @@ def test_status_for_people(run: Run, with_files: list[str]) -> None:
     assert told["files"].strip() == "2 counted, 1 held, 1 registered"
     assert told["held by"].strip() == "not running"
     assert told["held"].strip() == "file 4 4.txt: the same as a.txt"
+
+
+def test_status_tells_alarms(run: Run, with_files: list[str]) -> None:
+    """What rings is told to people, everything to programs: files of months ago mean silence."""
+    lines = run("status", *with_files).out.splitlines()
+    assert [line.split()[1] for line in lines if "ALARM" in line] == ["silence:", "lag_age:"]
+    [described] = json.loads(run("status", "--json", *with_files).out)["pipelines"]
+    alarms = {each["alarm"]: each for each in described["alarms"]}
+    assert {"silence", "failed", "dead_share", "lag_bytes", "lag_age"} == set(alarms)
+    assert (100, 0, False) == tuple(
+        alarms["lag_bytes"][key] for key in ("value", "threshold", "rings")
+    )
 
 
 def test_status_tells_who_runs(run: Run, tmp_path: Path) -> None:

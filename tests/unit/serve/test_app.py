@@ -144,9 +144,9 @@ def test_metrics(session: Session) -> None:
 def test_token(session: Session) -> None:
     """With a token nothing is answered without it."""
     client = TestClient(create_app(PIPELINE, session, token=TOKEN))
-    assert 401 == client.get("/health").status_code
-    assert 401 == client.get("/health", headers={"Authorization": "Bearer wrong"}).status_code
-    assert 200 == client.get("/health", headers={"Authorization": f"Bearer {TOKEN}"}).status_code
+    assert 401 == client.get("/metrics").status_code
+    assert 401 == client.get("/metrics", headers={"Authorization": "Bearer wrong"}).status_code
+    assert 200 == client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).status_code
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "example.org"])
@@ -162,6 +162,6 @@ def test_listening_elsewhere(host: str) -> None:
 def test_listens(session: Session) -> None:
     """The service answers real requests on loopback, and ends with its context."""
     with serving(PIPELINE, session, Listening("127.0.0.1", 0)) as address:
-        assert "ok" == httpx.get(f"{address}/health").json()["status"]
+        assert "metering" == httpx.get(f"{address}/health").json()["pipeline"]
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{address}/health")

@@ -1,7 +1,8 @@
 """Metering: big files of `consumer amount` lines become totals per consumer, and usage by period."""
 
 from qanat.pipeline import Input, Order, Pipeline, Stage, Write
-from qanat.runtime.registry import REGISTRY_TABLES
+from qanat.pipelines.metering.reports import REPORTS
+from qanat.runtime.registry import REGISTRY_TABLES, WATCH
 from qanat.tables import DEAD_LETTERS, Add, Append, Column, ColumnType, Table
 
 TOTALS = Table(
@@ -81,7 +82,7 @@ PIPELINE = Pipeline(
             about="each file counts wholly or not at all",
         ),
     ),
-    tables=(TOTALS, USAGE, ROLLUPS, INPUTS, *REGISTRY_TABLES, DEAD_LETTERS),
+    tables=(TOTALS, USAGE, ROLLUPS, INPUTS, *REGISTRY_TABLES, WATCH, DEAD_LETTERS),
     operations={
         name: f"qanat.pipelines.metering.commands.{module}:{name.upper()}"
         for name, module in {
@@ -100,4 +101,6 @@ PIPELINE = Pipeline(
     },
     api="qanat.pipelines.metering.api:router",
     offers="qanat.pipelines.metering.operations:operations",
+    reports=REPORTS,
+    alarms="qanat.pipelines.metering.alarms:readings",
 )

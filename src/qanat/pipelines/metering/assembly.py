@@ -9,10 +9,12 @@ from pathlib import Path
 from qanat.clock import Clock
 from qanat.interfaces import Store
 from qanat.pipelines.metering import PIPELINE
+from qanat.pipelines.metering.alarms import watched
 from qanat.pipelines.metering.operations import STAGE, remember_input
 from qanat.pipelines.metering.roll_ups import RollUps, scheduled
 from qanat.pipelines.metering.settings import RunSettings
 from qanat.pipelines.metering.transform import SumFiles, cores
+from qanat.runtime.alarms import remember
 from qanat.runtime.counting import Rules
 from qanat.runtime.filerun import FileRun, Limits
 from qanat.runtime.loop import Steps
@@ -73,6 +75,7 @@ def assembled(
             roll_ups = scheduled(settings, store, clock, telemetry, stop)
             run = _run(settings, store, folder, clock, telemetry, stop, (roll_ups.steps,))
             remember_input(run.committer(), settings.input)
+            remember(run.committer(), watched(settings))
             yield Assembled(run, store, folder, roll_ups)
     finally:
         folder.close()

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
+from qanat.runtime.alarms import DEFAULT as ALARM
 from qanat.runtime.counting import OnBad, SameContent
 from qanat.service.stopping import STOP_TIMEOUT_S
 from qanat.settings import CommonSettings, Duration, Size
@@ -143,6 +144,39 @@ class RunSettings(CommonSettings, frozen=True, kw_only=True):
             description="How long an orderly stop may take after SIGTERM or Ctrl-C; then the process ends at once."
         ),
     ] = Duration(STOP_TIMEOUT_S)
+    alarm_silence: Annotated[
+        Duration,
+        msgspec.Meta(description="Alarm when no file came for longer; 0 for never."),
+    ] = Duration(ALARM.silence_s)
+    alarm_failed: Annotated[
+        int,
+        msgspec.Meta(
+            description="Alarm when so many files failed or are held within --alarm-window;"
+            " 0 for never.",
+            ge=0,
+        ),
+    ] = ALARM.failed
+    alarm_dead_share: Annotated[
+        float,
+        msgspec.Meta(
+            description="Alarm when more than this share of the lines within --alarm-window are open"
+            " dead letters; 0 for never.",
+            ge=0,
+            le=1,
+        ),
+    ] = ALARM.dead_share
+    alarm_lag_bytes: Annotated[
+        Size,
+        msgspec.Meta(description="Alarm when more bytes than these wait; 0 for never."),
+    ] = Size(ALARM.lag_bytes)
+    alarm_lag_age: Annotated[
+        Duration,
+        msgspec.Meta(description="Alarm when a file waits for longer; 0 for never."),
+    ] = Duration(ALARM.lag_age_s)
+    alarm_window: Annotated[
+        Duration,
+        msgspec.Meta(description="How far back failed files and dead letters make an alarm."),
+    ] = Duration(ALARM.window_s)
     accept_restored: Annotated[
         bool,
         msgspec.Meta(description="Go on though the database is older than the files in done/."),
