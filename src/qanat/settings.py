@@ -34,12 +34,12 @@ Others are filled from what they know of the table; a misspelt name is found by 
 _SIZE_UNITS = {
     "": 1,
     "B": 1,
-    "KB": 10**3,
+    "kB": 10**3,
     "MB": 10**6,
     "GB": 10**9,
-    "KIB": 2**10,
-    "MIB": 2**20,
-    "GIB": 2**30,
+    "KiB": 2**10,
+    "MiB": 2**20,
+    "GiB": 2**30,
 }
 _TIME_UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
@@ -134,11 +134,7 @@ def load(
 
 def parse_size(text: str | float) -> Size:
     """Read a number of bytes such as `64MB` (10^6) or `1GiB` (2^30); ValueError when it is none."""
-    return Size(
-        int(
-            _with_unit(str(text), {k.upper(): float(v) for k, v in _SIZE_UNITS.items()}, upper=True)
-        )
-    )
+    return Size(int(_with_unit(str(text), _SIZE_UNITS, upper=True)))
 
 
 def parse_duration(text: str | float) -> Duration:
@@ -147,13 +143,14 @@ def parse_duration(text: str | float) -> Duration:
 
 
 def _with_unit(text: str, units: Mapping[str, float], *, upper: bool) -> float:
+    known = {unit.upper() if upper else unit: factor for unit, factor in units.items()}
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
     unit = "?" if match is None else match[2].upper() if upper else match[2]
-    if match is None or unit not in units:
+    if match is None or unit not in known:
         raise ValueError(
             f"{text!r} isn't a number with a unit out of {', '.join(filter(None, units))}"
         )
-    return float(match[1]) * units[unit]
+    return float(match[1]) * known[unit]
 
 
 def _unwrap(annotation: object) -> tuple[object, str]:
@@ -212,10 +209,20 @@ def _explained(
     field = known.get(name)
     if field is None:
         return ConfigError("settings", dict(values), text)
-    valid = (
-        f"one of {', '.join(field.choices)}" if field.choices else text.removeprefix("Expected ")
-    )
+    valid = f"one of {', '.join(field.choices)}" if field.choices else _in_words(text)
     return ConfigError(field.option, values.get(name), valid)
+
+
+def _in_words(text: str) -> str:
+    """Say what was expected without Python's names of types."""
+    expected = text.removeprefix("Expected ").partition(", got ")[0]
+    for kind, words in (
+        ("int", "a whole number"),
+        ("float", "a number"),
+        ("bool", "true or false"),
+    ):
+        expected = expected.replace(f"`{kind}`", words)
+    return expected.replace(">=", "of at least").replace("<=", "of at most").replace(">", "above")
 
 
 class LogFormat(StrEnum):

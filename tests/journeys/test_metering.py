@@ -68,7 +68,8 @@ class User:
 
     def _command(self, *arguments: str) -> list[str]:
         options = [] if arguments[0] in {"show", "generate"} else self._place()
-        return [sys.executable, "-m", "qanat", *arguments, *options]
+        at = arguments.index("--") if "--" in arguments else len(arguments)
+        return [sys.executable, "-m", "qanat", *arguments[:at], *options, *arguments[at:]]
 
     def _place(self) -> list[str]:
         return ["--data-dir", str(self.root / "data"), "--store", self.store]
@@ -167,6 +168,53 @@ def test_replay(user: User) -> None:
     user.do("replay", "metering", letter["id"], "--as", "7 100")
     user.do("replay", "metering", letter["id"], "--as", "7 100", expect=2)
     assert [{"amount": 125}] == user.sql("select amount from totals")
+
+
+def test_replayed_letters_outlive_an_undo(user: User) -> None:
+    """What was added by hand stays when files are taken out and counted again, and is never added twice."""
+    user.put("a.txt", b"7 5\nx\nzz\n" + b"7 1\n" * 30)
+    user.put("b.txt", b"9 3\n" * 20)
+    user.run_once()
+    added, dropped = json.loads(user.do("dead-letters", "metering", "--json"))
+    user.do("replay", "metering", added["id"], "--as", "9 100")
+    user.do("replay", "metering", dropped["id"], "--drop")
+    for file in ("b.txt", "a.txt"):
+        user.do("undo", file)
+    everything = "select consumer, amount from totals"
+    assert [{"consumer": 9, "amount": 100}] == user.sql(everything)
+    assert [{"consumer": 9, "amount": 100}] == user.sql("select consumer, amount from usage")
+    user.do("requeue", "a.txt")
+    user.run_once()
+    assert [] == json.loads(user.do("dead-letters", "metering", "--json"))
+    user.do("replay", "metering", added["id"], "--as", "9 100", expect=2)
+    assert [{"consumer": 7, "amount": 35}, {"consumer": 9, "amount": 100}] == user.sql(
+        f"{everything} order by consumer"
+    )
+
+
+def test_replay_after_a_requeue(user: User) -> None:
+    """A file that failed and was counted after all leaves letters of the same id behind; the open one is meant."""
+    user.put("a.txt", b"7 5\nx\n")
+    user.run_once(expect=1)
+    user.do("requeue", "a.txt")
+    user.run_once("--bad-share-max", "1")
+    (letter,) = json.loads(user.do("dead-letters", "metering", "--json"))
+    user.do("replay", "metering", letter["id"], "--as", "7 100")
+    assert [{"amount": 105}] == user.sql("select amount from totals")
+    assert [{"state": "replayed"}, {"state": "superseded"}] == user.sql(
+        "select state from dead_letters order by state"
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such names there")
+def test_names_as_a_shell_completes_them(user: User) -> None:
+    """A file is found by its raw name as well as by the one that the tables show."""
+    raw = ("new\nline.txt", "back\\slash.txt", "-dash.txt")
+    for number, name in enumerate(raw):
+        user.put(name, b"7 %d\n" % number)
+    user.run_once()
+    for name in (*raw, "new\\x0aline.txt", "back\\\\slash.txt"):
+        assert "equal" in user.do("verify", "--", name)
 
 
 def test_while_running(user: User, running: subprocess.Popen[str]) -> None:

@@ -52,7 +52,9 @@ def test_precedence(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("message", "given"),
     [
-        ("--count is '0'; it has to be .int. >= 1", {"count": "0"}),
+        ("--count is '0'; it has to be a whole number of at least 1", {"count": "0"}),
+        ("--count is 'x'; it has to be a whole number", {"count": "x"}),
+        ("--size is '3 XB'; .* out of B, kB, MB, GB, KiB, MiB, GiB", {"size": "3 XB"}),
         ("one of red, blue", {"colour": "green"}),
         ("--size is '3 apples'", {"size": "3 apples"}),
         ("--age is 'x'", {"age": "x"}),

@@ -57,6 +57,13 @@ class OperationGroup(click.Group):
         )
         self._operation = operation
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Leave a `--` to the command: one that comes first would end our own options, and be gone."""
+        at = args.index("--") if "--" in args else 0
+        if "--" in args and all(argument.startswith("-") for argument in args[:at]):
+            args = [*args[:at], "--", *args[at:]]
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the pipelines that offer the operation."""
         return [pipeline.name for pipeline in offering(self._operation)]
@@ -99,4 +106,5 @@ def _behind_options(args: Sequence[str], names: Sequence[str]) -> str | None:
     """Find the pipeline's name in `--option value name …`."""
     if not args[0].startswith("-"):
         return None
+    args = args[: args.index("--")] if "--" in args else args
     return next((argument for argument in args if argument in names), None)

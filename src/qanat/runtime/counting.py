@@ -204,6 +204,13 @@ class Counting:
                 " and byte_offset >= $start and state = 'open'",
                 {"lines": lines, "file": file.id, "start": start},
             )
+        if file.forced:
+            # Counted again: what was decided about a letter the first time, and a line that was added by hand, stays so.
+            transaction.execute(
+                "update dead_letters set state = 'superseded' where origin_id = $file and state = 'open' and id in"
+                " (select id from dead_letters where origin_id = $file and state in ('replayed', 'dropped'))",
+                {"file": file.id},
+            )
 
     def _end(
         self,

@@ -55,14 +55,16 @@ class FileOperations:
     transform: FileTransform
     committer: Committer
 
-    def find(self, name: str, states: tuple[FileState, ...]) -> FileRow:
+    def find(self, name: str, states: tuple[FileState, ...], *spellings: str) -> FileRow:
         """Return the newest file that is called `name` (a name, a path or a number) and is in one of `states`.
+
+        `spellings`: how else the tables may write that name.
 
         Raises:
             ConfigError: There is none; says which there are.
         """
         with self.committer.store.snapshot() as reader:
-            rows = _called(reader, name)
+            rows = next(filter(None, (_called(reader, text) for text in (name, *spellings))), [])
         fitting = [row for row in rows if row.state in states]
         if fitting:
             return fitting[-1]
@@ -198,6 +200,8 @@ class FileOperations:
 
 
 def _called(reader: Queries, name: str) -> list[FileRow]:
+    if not name.isprintable():
+        return []  # no name is written so in the tables, and not every store could be asked
     path = Path(name)
     tails = {name, path.name, f"done/{path.name}", f"failed/{path.name}"}
     parameters = {f"n{index}": tail for index, tail in enumerate(sorted(tails))}

@@ -4,6 +4,7 @@ A step reads, transforms and commits once. What may go wrong is told apart by th
 step again, `Fenced` reloads and goes on, anything else ends the stage with its reason. Nothing is caught beside these.
 """
 
+import logging
 import random
 import threading
 from collections.abc import Callable
@@ -20,6 +21,13 @@ from qanat.telemetry import Telemetry, log
 # on. Jitter keeps instances from knocking in step.
 DELAY_FIRST_S = 0.05
 DELAY_MAX_S = 2.0
+
+# A lost race or a dropped connection is over by then; what lasts is a full disk or a database that is gone, and somebody has to
+# know. Once a minute for each reason.
+LASTING_S = 0.5
+LASTING_FAILURES = 4
+WARN_EVERY_S = 60.0
+WARNED_MAX = 100
 
 
 class Moved(Enum):
@@ -66,6 +74,7 @@ class Loop:
     idle_s: float = 1.0
     jitter: Callable[[], float] = random.random
     pulses: Pulses | None = None
+    warned: dict[str, float] = field(default_factory=dict)
 
     def run(self, steps: Steps) -> None:
         """Step until `stop` is set or the stage is drained.
@@ -104,7 +113,8 @@ class Loop:
 
     def _failed(self, steps: Steps, error: Retryable, failures: int, pulse: Pulse) -> None:
         self.telemetry.count("qanat_retries_total", pipeline=self.pipeline, stage=steps.name)
-        log("stage.retried", stage=steps.name, failures=failures, reason=error.message)
+        level = logging.WARNING if self._lasts(error, failures) else logging.INFO
+        log("stage.retried", level=level, stage=steps.name, failures=failures, reason=error.message)
         if self.attempts_max and failures >= self.attempts_max:
             raise Fatal(
                 f"{steps.name} failed {failures} times in a row; the last time: {error.message}",
@@ -114,3 +124,15 @@ class Loop:
         delay_s = max(error.after_s, min(DELAY_MAX_S, DELAY_FIRST_S * 2 ** min(failures, 10)))
         pulse.rest(delay_s)
         self.stop.wait(delay_s * (0.5 + self.jitter() / 2))
+
+    def _lasts(self, error: Retryable, failures: int) -> bool:
+        """Whether to warn: it takes longer than a lost race does, and wasn't said within the last minute."""
+        now_s = self.clock.monotonic()
+        if error.after_s < LASTING_S and failures < LASTING_FAILURES:
+            return False
+        if now_s - self.warned.get(error.message, -WARN_EVERY_S) < WARN_EVERY_S:
+            return False
+        if len(self.warned) >= WARNED_MAX:
+            self.warned.clear()
+        self.warned[error.message] = now_s
+        return True

@@ -20,6 +20,7 @@ class Settler:
     source: FileSource
     committer: Committer
     _left: list[FileRow] = field(default_factory=list)
+    _told: set[int] = field(default_factory=set)
 
     def settle(self, file: FileRow, state: FileState, number: int | None) -> None:
         """Settle one file that was counted or failed. What can't be moved now is logged, and tried again when idle."""
@@ -29,7 +30,7 @@ class Settler:
             outcome: Outcome = "done" if state == FileState.COUNTED else "failed"
             where = self.source.settle(file.stat, outcome, file.id)
         except Retryable as error:
-            log("file.not_settled", file=file.id, name=file.name, reason=error.message)
+            self._tell(file, error.message)
             self._left.append(replace(file, state=str(state), number=number))
             return
         except BadFile as error:
@@ -41,6 +42,12 @@ class Settler:
         if number is not None:
             self._remember(number)
         log("file.settled", file=file.id, name=file.name, where=where)
+
+    def _tell(self, file: FileRow, reason: str) -> None:
+        """Log what keeps a file from being moved: as a warning the first time, for somebody has to look."""
+        level = logging.INFO if file.id in self._told else logging.WARNING
+        self._told.add(file.id)
+        log("file.not_settled", level=level, file=file.id, name=file.name, reason=reason)
 
     def _remember(self, number: int) -> None:
         try:

@@ -4,7 +4,7 @@ import base64
 import hmac
 import json
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
@@ -33,6 +33,9 @@ from qanat.wiring import load, readings_of
 LIMIT_MAX = 1000
 
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="How many at most.")]
+# Spelt out, so that the description lists them and a misspelt one is refused instead of finding nothing.
+FileStates = Literal["registered", "counted", "held", "failed", "undone"]
+LetterStates = Literal["open", "replayed", "dropped", "superseded"]
 _LETTER_COLUMNS = "id, stage, origin, line, byte_offset, reason, length, raw, rejected_at, state"
 _FILE_COLUMNS = (
     "id, name, size, state, reason, registered_at, ended_at, lines_good, lines_bad, total"
@@ -144,7 +147,7 @@ def _general(session: Session) -> APIRouter:
 
     @router.get("/files")
     def files(
-        state: Annotated[str | None, Query(max_length=20)] = None,
+        state: FileStates | None = None,
         after: Annotated[
             int | None, Query(ge=0, lt=2**63, description="Only older ones than this id.")
         ] = None,
@@ -162,7 +165,7 @@ def _general(session: Session) -> APIRouter:
 
     @router.get("/dead-letters")
     def dead_letters(
-        state: Annotated[str, Query(max_length=20)] = "open",
+        state: LetterStates = "open",
         after: Annotated[str, Query(max_length=1000)] = "",
         limit: Limit = 100,
     ) -> Letters:
@@ -177,7 +180,7 @@ def _general(session: Session) -> APIRouter:
         return Letters(dead_letters=found, limit=limit, next_after=following)
 
     @router.get("/dead-letters/download", response_class=StreamingResponse)
-    def download(state: Annotated[str, Query(max_length=20)] = "open") -> StreamingResponse:
+    def download(state: LetterStates = "open") -> StreamingResponse:
         """All dead letters of a state, one JSON object a line."""
         return StreamingResponse(
             _lines(session, state),

@@ -59,7 +59,7 @@ def move_exclusively(source: Path, target: Path) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        partial = target.with_name(f".{target.name}.part")
+        partial = target.with_name(f".{source.stat().st_ino:x}.part")  # fits whatever the name is
         copy_durably(source, partial)
         rename_exclusively(partial, target)
         source.unlink()
@@ -110,6 +110,11 @@ def is_regular(path: Path) -> bool:
         return stat.S_ISREG(path.lstat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError as error:
+        # A name of 255 bytes is a file's; with a side file's end it can't be one's.
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise
 
 
 def _copy(source: Path, target: Path) -> str:

@@ -15,6 +15,10 @@ FOUND = [
     (["--data-dir", "d", "metering", "a.txt"], ["--data-dir", "d", "a.txt"]),
     (["--data-dir", "metering", "metering", "a.txt"], ["--data-dir", "metering", "a.txt"]),
     (["a.txt", "metering"], ["a.txt", "metering"]),
+    (["--", "-a.txt"], ["--", "-a.txt"]),
+    (["--json", "--", "-a.txt"], ["--json", "--", "-a.txt"]),
+    (["metering", "--", "-a.txt"], ["--", "-a.txt"]),
+    (["--", "metering"], ["--", "metering"]),
 ]
 
 

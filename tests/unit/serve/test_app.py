@@ -132,6 +132,14 @@ def test_dead_letters(client: TestClient) -> None:
     assert "15" == client.get("/api/metering/totals/9").json()["amount"]
 
 
+@pytest.mark.parametrize("path", ["files", "dead-letters", "dead-letters/download"])
+def test_unknown_state(client: TestClient, path: str) -> None:
+    """A misspelt state is refused with those there are, and finds nothing by mistake."""
+    answer = client.get(f"/api/metering/{path}?state=opne")
+    assert 422 == answer.status_code
+    assert "'open'" in answer.text or "'counted'" in answer.text
+
+
 def test_metrics(session: Session) -> None:
     """/metrics has the run's counters and what the store tells."""
     telemetry = Telemetry()

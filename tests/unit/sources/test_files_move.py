@@ -56,6 +56,18 @@ def test_a_file_moves_with_its_side_file(make_folder: MakeFolder, put: Put, outc
     assert [moved.name for moved in folder.settled(outcome)] == [f"{outcome}/a.txt"]  # type: ignore[arg-type]  # a table's
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="whole paths are bounded there")
+@pytest.mark.parametrize("length", [245, 246, 255])
+def test_the_longest_names_move(make_folder: MakeFolder, put: Put, length: int) -> None:
+    """A name that leaves no room for a side file's end has none, and moves as any other."""
+    folder = make_folder()
+    name = "n" * (length - 4) + ".txt"
+    stat = put(folder, name, b"1 2\n")
+    assert folder.settle(stat, "done", 7) == f"done/{name}"
+    assert tree(folder) == {f"done/{name}": b"1 2\n"}
+    assert folder.bring_back(name, f"done/{name}").name == name
+
+
 def test_settling_again_says_the_same_and_changes_nothing(
     make_folder: MakeFolder, put: Put
 ) -> None:

@@ -13,7 +13,7 @@ TOTALS = Table(
         Column(
             "parts",
             ColumnType.INT64,
-            about="in how many counted parts of files the consumer occurs",
+            about="in how many counted parts of files, and replayed letters, the consumer occurs",
         ),
     ),
     key=("consumer",),

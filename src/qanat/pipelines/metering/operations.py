@@ -12,7 +12,7 @@ from qanat.pipelines.metering import INPUTS, PIPELINE
 from qanat.runtime.commit import Committer
 from qanat.runtime.registry import FileRow, FileState
 from qanat.session import Json, Operation
-from qanat.sources.files import After, Folder, FolderOptions
+from qanat.sources.files import After, Folder, FolderOptions, shown
 from qanat.tables import Upsert, arrow_schema
 from qanat.telemetry import Telemetry
 
@@ -51,19 +51,19 @@ def operations(
 
     def verify(store: Store, name: str) -> dict[str, Json]:
         with _files(store, clock, telemetry) as files:
-            file = files.find(name, (FileState.COUNTED,))
+            file = files.find(name, (FileState.COUNTED,), shown(name))
             return _compared(file, files.verify(file))
 
     def undo(store: Store, name: str) -> dict[str, Json]:
         with _files(store, clock, telemetry) as files:
-            file = files.find(name, (FileState.COUNTED,))
+            file = files.find(name, (FileState.COUNTED,), shown(name))
             again = files.undo(file)
         return {"file": file.id, "name": file.name, "lines": again.lines_good, "total": again.total}
 
     def requeue(store: Store, name: str) -> dict[str, Json]:
         states = (FileState.HELD, FileState.FAILED, FileState.UNDONE)
         with _files(store, clock, telemetry) as files:
-            file = files.find(name, states)
+            file = files.find(name, states, shown(name))
             files.requeue(file)
         return {"file": file.id, "name": file.name, "was": file.state}
 

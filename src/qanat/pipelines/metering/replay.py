@@ -60,7 +60,8 @@ def _open_letter(transaction: Transaction, letter_id: str) -> tuple[bytes, datet
     transaction.lock(f"letter:{letter_id}")
     rows = transaction.query(
         "select d.raw, d.state, f.registered_at from dead_letters d join files f on f.id = d.origin_id"
-        " where d.id = $id",
+        # A file that was requeued has left a superseded one of the same id.
+        " where d.id = $id order by case d.state when 'superseded' then 1 else 0 end",
         {"id": letter_id},
     ).to_pylist()
     if not rows:
@@ -76,8 +77,8 @@ def _add(transaction: Transaction, consumer: int, amount: int, registered_at: da
     rows = pa.Table.from_pylist(
         [{"consumer": consumer, "amount": amount}], schema=arrow_schema(SUMS)
     )
-    # The file was counted already, so that only the amount is added.
-    transaction.write(TOTALS, rows, Add(TOTALS.key, ("amount", "parts")), {"parts": 0})
+    # A part of its own: an undo of the consumer's files, which removes who is left in none, has to leave this amount.
+    transaction.write(TOTALS, rows, Add(TOTALS.key, ("amount", "parts")), {"parts": 1})
     transaction.write(
         USAGE, rows, Add(USAGE.key, ("amount",)), period_of(transaction, registered_at)
     )
@@ -85,5 +86,6 @@ def _add(transaction: Transaction, consumer: int, amount: int, registered_at: da
 
 def _mark(transaction: Transaction, letter_id: str, state: str) -> None:
     transaction.execute(
-        "update dead_letters set state = $state where id = $id", {"state": state, "id": letter_id}
+        "update dead_letters set state = $state where id = $id and state = 'open'",
+        {"state": state, "id": letter_id},
     )

@@ -121,7 +121,8 @@ class RunSettings(CommonSettings, frozen=True, kw_only=True):
     part_size: Annotated[
         Size,
         msgspec.Meta(
-            description="The size of the parts of a larger file, which several processes share."
+            description="The size of the parts of a larger file, which several processes share.",
+            ge=1,
         ),
     ] = Size(1 << 30)
     rate_limit: Annotated[
@@ -136,7 +137,7 @@ class RunSettings(CommonSettings, frozen=True, kw_only=True):
         msgspec.Meta(description="Days of usage older than this become months; 0 for never."),
     ] = Duration(0)
     rollup_every: Annotated[
-        Duration, msgspec.Meta(description="How often usage is rolled up while running.")
+        Duration, msgspec.Meta(description="How often usage is rolled up while running.", gt=0)
     ] = Duration(3600)
     stop_timeout: Annotated[
         Duration,

@@ -59,7 +59,7 @@ _TOLD: dict[str, Callable[[dict[str, Json]], str]] = {
     "verify": _verified,
     "undo": lambda answer: (
         f"file {answer['file']} {answer['name']}: taken out again"
-        f" ({answer['lines']} lines, {answer['total']} in all)\n"
+        f" (lines: {answer['lines']}, {answer['total']} in all)\n"
     ),
     "requeue": lambda answer: (
         f"file {answer['file']} {answer['name']}: was {answer['was']}, will be counted by the next run\n"
