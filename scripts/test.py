@@ -11,6 +11,7 @@ import os
 import sys
 
 from _environment import CHECKOUT, main
+from _services import prepare_sshd
 
 # Each worker compiles the kernels and may start a PostgreSQL: more of them than this wait for one
 # another on any machine that was tried.
@@ -18,6 +19,7 @@ WORKERS_MAX = 8
 
 if __name__ == "__main__":
     os.chdir(CHECKOUT)
+    prepare_sshd()
     in_ci = os.environ.get("CI", "").lower() in ("1", "true")
     required = os.environ.get("QANAT_REQUIRE_SERVICES", "1" if in_ci else "")
     workers = ["-n", "auto", "--maxprocesses", str(WORKERS_MAX), "--dist", "loadgroup"]
