@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 import click
 
+from qanat.cli.status_remote import remote_rows, remote_state
 from qanat.clock import SystemClock
 from qanat.options import load_settings, settings_command
 from qanat.output import moment_text, print_json, printable
@@ -82,6 +83,7 @@ def _described(pipeline: Pipeline, settings: CommonSettings) -> dict[str, Json]:
         "running": running,
         "owner": owner and {"pid": owner.pid, "host": owner.host, "started_at": owner.started_at},
         **files,
+        "remote": remote_state(pipeline, settings),
         "dead_letters_open": letters,
     }
 
@@ -125,6 +127,7 @@ def _draw(described: dict[str, Json], stream: TextIO) -> None:
     rows = [("store", str(described["store"])), ("held by", running)]
     if "files" in described:
         rows += _file_rows(described)
+    rows += remote_rows(cast("list[Json]", described["remote"]))
     rows.append(("dead letters", f"{described['dead_letters_open']:,} open"))
     stream.write(f"{described['pipeline']}\n")
     stream.writelines(f"  {name:<13} {printable(text)}\n" for name, text in rows)

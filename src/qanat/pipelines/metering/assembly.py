@@ -4,7 +4,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from qanat.clock import Clock
 from qanat.interfaces import Store
 from qanat.pipelines.metering import PIPELINE
 from qanat.pipelines.metering.operations import STAGE, remember_input
+from qanat.pipelines.metering.remote import access_of, fetching, remote_folder
 from qanat.pipelines.metering.rollup import Ages, roll_up
 from qanat.pipelines.metering.settings import RunSettings
 from qanat.pipelines.metering.transform import SumFiles, cores
@@ -24,6 +25,13 @@ from qanat.runtime.filerun import FileRun, Limits
 from qanat.runtime.plan import plan
 from qanat.session import open_to_hold
 from qanat.sources.files import After, Folder, FolderOptions
+from qanat.sources.remote import (
+    RemoteFolder,
+    RemoteOptions,
+    address_of,
+    is_remote,
+    spool_folder,
+)
 from qanat.telemetry import Telemetry, log
 
 
@@ -35,12 +43,27 @@ class Assembled:
     store: Store
 
 
-def folder_of(settings: RunSettings, clock: Clock) -> Folder:
-    """Open the folder that the settings name.
+def folder_of(settings: RunSettings, clock: Clock) -> Folder | RemoteFolder:
+    """Open the folder that the settings name. To one on a server nothing connects yet.
 
     Raises:
         ConfigError: It isn't there, or can't be used as asked.
+        MissingExtra: The driver of a remote one isn't installed.
     """
+    if is_remote(settings.input):
+        address = address_of(settings.input)
+        remote = RemoteOptions(
+            address=address,
+            spool=spool_folder(Path(settings.data_dir), PIPELINE.name, address.key),
+            access=access_of(settings),
+            pattern=settings.pattern,
+            ready=settings.ready,
+            rest_s=float(settings.rest),
+            after=settings.after,
+            poll_s=float(settings.poll),
+            spool_bytes_max=int(settings.remote_spool),
+        )
+        return remote_folder(remote, clock)
     options = FolderOptions(
         path=Path(settings.input),
         pattern=settings.pattern,
@@ -75,7 +98,10 @@ def assembled(
                 log("folder.rebound", before=claim.before)
             run = _run(settings, store, folder, clock, telemetry, stop)
             remember_input(run.committer(), settings.input)
-            yield Assembled(run, store)
+            with ExitStack() as stack:
+                if isinstance(folder, RemoteFolder):
+                    stack.enter_context(fetching(folder, store, STAGE, _owner()))
+                yield Assembled(run, store)
     finally:
         folder.close()
         store.close()
@@ -92,7 +118,7 @@ def described(settings: RunSettings) -> str:
 def _run(
     settings: RunSettings,
     store: Store,
-    folder: Folder,
+    folder: Folder | RemoteFolder,
     clock: Clock,
     telemetry: Telemetry,
     stop: threading.Event,
@@ -128,13 +154,16 @@ def _scheduled(
     if not (ages.days_after_s or ages.months_after_s):
         return ()
     committer = Committer(store, PIPELINE.name, "rollup", clock, telemetry)
-    owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
     return (
         DueSteps(
             name="rollup",
             committer=committer,
             action=partial(roll_up, committer, ages),
             every_s=float(settings.rollup_every),
-            owner=owner,
+            owner=_owner(),
         ),
     )
+
+
+def _owner() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
