@@ -67,6 +67,19 @@ class Ground(Protocol):
         """Called before each run, while none is going on: brings about what the workload is for."""
         ...
 
+    @property
+    def disturbed(self) -> int:
+        """How often the input was disturbed as asked."""
+        ...
+
+    def disturb(self, times: int) -> None:
+        """From now on, disturb the reading of the input `times` times, in the way that the workload is for."""
+        ...
+
+    def close(self) -> None:
+        """Called at the end: give back what the ground holds beside its folder."""
+        ...
+
     def tally(self) -> Tally:
         """Compare the store with what it should hold by now. Called when everything was drained and no run is going on."""
         ...
@@ -80,6 +93,8 @@ class Proof(Protocol):
         points: Every failpoint that a run can reach, with the workload in which it does. The first workload is the usual
             one.
         unreachable: All other failpoints, each with the reason.
+        disturbances: Faults of the input that grounds bring about: a scenario's name, with the workload and the reason for
+            leaving it out here (empty when it isn't).
         started: The event that a run logs when it begins to work.
         committed: Events that a run logs after a commit of work.
         tables: What its stages write; a transaction that does is one of work.
@@ -89,6 +104,7 @@ class Proof(Protocol):
     pipeline: str
     points: Mapping[str, str]
     unreachable: Mapping[str, str]
+    disturbances: Mapping[str, tuple[str, str]]
     started: str
     committed: frozenset[str]
     tables: frozenset[str]

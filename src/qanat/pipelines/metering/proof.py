@@ -13,6 +13,8 @@ from qanat.clock import SystemClock
 from qanat.interfaces import Store
 from qanat.pipelines.metering import PIPELINE
 from qanat.pipelines.metering.proof_input import Stock, StockItem
+from qanat.pipelines.metering.proof_remote import RemoteGround
+from qanat.pipelines.metering.proof_remote import missing as remote_missing
 from qanat.pipelines.metering.proof_tally import Handed, Tally, tally
 from qanat.runtime.registry import FileState
 from qanat.session import open_session
@@ -21,6 +23,7 @@ from qanat.wiring import open_store
 
 USUAL: Final = "files"
 ROLLED_UP: Final = "rollup"
+REMOTE: Final = "remote"
 
 # Small enough that the stock's large files are cut, and its wide ones planned as key ranges.
 _PART_BYTES: Final = 1 << 20
@@ -54,26 +57,37 @@ class MeteringProof:
         self.unreachable: Mapping[str, str] = dict.fromkeys(
             streams, "metering reads files, not a stream; tests/faults has its proof"
         )
+        missing = remote_missing()
+        fetching = {point for point in failpoints.POINTS if point.startswith("fetch.")}
+        if missing:
+            self.unreachable = {**self.unreachable, **dict.fromkeys(fetching, missing)}
+        self.disturbances: Mapping[str, tuple[str, str]] = {"remote:cut": (REMOTE, missing)}
+        # The usual workload comes first.
+        reachable = [point for point in failpoints.POINTS if point not in self.unreachable]
         self.points: Mapping[str, str] = {
-            point: ROLLED_UP if point.startswith("rollup.") else USUAL
-            for point in failpoints.POINTS
-            if point not in streams
+            point: _workload(point) for point in sorted(reachable, key=fetching.__contains__)
         }
         self._stock = Stock(folder / "stock", seed, size_bytes)
 
-    def ground(self, place: Path, store: str, workload: str) -> "MeteringGround":
+    def ground(self, place: Path, store: str, workload: str) -> "MeteringGround | RemoteGround":
         """Make an empty ground."""
+        if workload == REMOTE:
+            return RemoteGround(MeteringGround(self._stock, place, store), place)
         return MeteringGround(self._stock, place, store, rolls_up=workload == ROLLED_UP)
 
 
 class MeteringGround:
-    """A watched folder, a store, and what was handed over (see `qanat.prove.proof.Ground`)."""
+    """A watched folder, a store, and what was handed over (see `qanat.prove.proof.Ground`).
 
-    def __init__(self, stock: Stock, place: Path, store: str, *, rolls_up: bool) -> None:
+    Attributes:
+        folder: The watched one.
+    """
+
+    def __init__(self, stock: Stock, place: Path, store: str, *, rolls_up: bool = False) -> None:
         self._stock = stock
         self._rolls_up = rolls_up
-        self._folder = place / "incoming"
-        self._folder.mkdir()
+        self.folder = place / "incoming"
+        self.folder.mkdir()
         self._settings = CommonSettings(store=store, data_dir=place / "data")
         self._handed: dict[str, Handed] = {}
         self._staying: set[str] = set()
@@ -94,7 +108,7 @@ class MeteringGround:
         again, other, renewed = (once[index % len(once)] for index in range(3))
         twin = f"twin-{self._next}-of-{other}"
         for source, name in ((again, again), (other, twin)):
-            self._put(self._folder / "done" / source, name)
+            self._put(self.folder / "done" / source, name)
             self._handed.setdefault(name, Handed()).others[FileState.HELD] += 1
             self._staying.add(name)
         item, _ = self._take(_suffix(renewed))
@@ -113,7 +127,7 @@ class MeteringGround:
     def arguments(self, *, item_s: float, watching: bool) -> Sequence[str]:
         """Read in parts and ranges that are small."""
         settings = {
-            "input": self._folder,
+            "input": self.folder,
             "data-dir": self._settings.data_dir,
             "whole-size": max(_PART_BYTES // 2, self._stock.large_bytes),
             "part-size": _PART_BYTES,
@@ -145,6 +159,17 @@ class MeteringGround:
         finally:
             store.close()
 
+    @property
+    def disturbed(self) -> int:
+        """How often that happened."""
+        return 0
+
+    def disturb(self, times: int) -> None:
+        """Nothing is between a local folder and the run."""
+
+    def close(self) -> None:
+        """Nothing is held beside the folder."""
+
     def tally(self) -> Tally:
         """Compare store and folder with what was handed over."""
         with open_session(PIPELINE, self._settings, SystemClock()) as session:
@@ -164,9 +189,9 @@ class MeteringGround:
 
     def _put(self, content: Path, name: str) -> None:
         """Hand a file over: it appears whole, by its name."""
-        unfinished = self._folder / f".{name}.part"
+        unfinished = self.folder / f".{name}.part"
         shutil.copyfile(content, unfinished)
-        unfinished.replace(self._folder / name)
+        unfinished.replace(self.folder / name)
 
     def _age(self, store: Store, now: datetime) -> None:
         """Move the usage of each recent hour to a day of long ago."""
@@ -188,8 +213,8 @@ class MeteringGround:
 
     def _misplaced(self) -> list[str]:
         """Compare the folder: what was counted is in `done`, what is held stays, and nothing else is left."""
-        left = {path.name for path in self._folder.iterdir() if path.is_file()}
-        done = self._folder / "done"
+        left = {path.name for path in self.folder.iterdir() if path.is_file()}
+        done = self.folder / "done"
         moved = [path for path in done.iterdir() if path.is_file()] if done.is_dir() else []
         counted = sum(len(file.counted) for file in self._handed.values())
         problems = []
@@ -198,6 +223,12 @@ class MeteringGround:
         if len(moved) != counted:
             problems.append(f"{len(moved)} files are in done/ instead of {counted}")
         return problems
+
+
+def _workload(point: str) -> str:
+    """Return the workload in which a run reaches a failpoint."""
+    special = {"rollup": ROLLED_UP, "fetch": REMOTE}
+    return special.get(point.partition(".")[0], USUAL)
 
 
 def _suffix(name: str) -> str:
