@@ -18,7 +18,7 @@ from qanat.telemetry import Telemetry
 
 def run(folder: Path, data_dir: Path) -> float:
     """Count the files in the folder; return the seconds spent committing."""
-    settings = RunSettings(input=folder, data_dir=data_dir, once=True)
+    settings = RunSettings(input=str(folder), data_dir=data_dir, once=True)
     telemetry = Telemetry()
     with assembled(settings, SystemClock(), telemetry, threading.Event()) as parts:
         parts.run.run()

@@ -13,6 +13,10 @@ from uuid import uuid4
 import pytest
 from hypothesis import settings
 
+from tests.remote_services import certificate, sftp_server
+
+__all__ = ["certificate", "sftp_server"]  # fixtures of every test module
+
 _POSTGRES = "QANAT_TEST_POSTGRES"
 _REQUIRED = "QANAT_REQUIRE_SERVICES"
 _RUN = "TEST_RUN_OF_QANAT"  # the number of the process that began the run; its workers inherit it

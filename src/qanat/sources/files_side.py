@@ -9,7 +9,7 @@ from typing import Final
 from qanat.digests import ALGORITHM
 
 # One has about 100 bytes. Anything much larger is something else under this name.
-_SIDE_FILE_BYTES_MAX: Final = 64 << 10
+SIDE_FILE_BYTES_MAX: Final = 64 << 10
 _DIGEST: Final = re.compile("[0-9a-f]{32}")
 _EXAMPLE: Final = f'{{"size": 123, "digest": "32 hexadecimal digits", "algorithm": "{ALGORITHM}"}}'
 
@@ -35,9 +35,18 @@ def read_side_file(path: Path) -> Promise:
         OSError: It can't be read.
     """
     with path.open("rb") as file:
-        content = file.read(_SIDE_FILE_BYTES_MAX + 1)
-    if len(content) > _SIDE_FILE_BYTES_MAX:
-        raise BadSideFile(f"it has more than {_SIDE_FILE_BYTES_MAX} bytes")
+        content = file.read(SIDE_FILE_BYTES_MAX + 1)
+    if len(content) > SIDE_FILE_BYTES_MAX:
+        raise BadSideFile(f"it has more than {SIDE_FILE_BYTES_MAX} bytes")
+    return parse_side_file(content)
+
+
+def parse_side_file(content: bytes) -> Promise:
+    """Make a promise of what a side file holds.
+
+    Raises:
+        BadSideFile: It isn't what it should be.
+    """
     try:
         fields = json.loads(content)
     except (ValueError, RecursionError) as error:

@@ -83,6 +83,7 @@ def test_status_tells_what_became_of_files(run: Run, with_files: list[str]) -> N
         "total": 14 * 10**30,
         "last_commit_at": "2026-03-17T10:20:30.123456Z",
         "problems": [held],
+        "remote": [],
         "dead_letters_open": 1,
     }
 

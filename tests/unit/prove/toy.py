@@ -61,6 +61,17 @@ class ToyGround:
         """A toy finds everything by itself."""
         raise AssertionError
 
+    @property
+    def disturbed(self) -> int:
+        """Nothing was disturbed."""
+        return 0
+
+    def disturb(self, times: int) -> None:
+        """Nothing to disturb."""
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
     def tally(self) -> Comparison:
         """Count how often each file is in the database."""
         with sqlite3.connect(self.place / "toy.sqlite") as database:
@@ -86,6 +97,8 @@ class ToyProof:
         default_factory=lambda: {"move.before": "it doesn't move"}
     )
     announced: Mapping[str, str] = field(default_factory=dict)
+
+    disturbances: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     started: str = "stage.started"
     committed: frozenset[str] = frozenset({"file.counted"})
     ended: frozenset[str] = frozenset({"file.counted"})

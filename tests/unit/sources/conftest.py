@@ -1,4 +1,4 @@
-"""What the tests of watched folders share."""
+"""What the tests of folders share."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +8,9 @@ import pytest
 from qanat.clock import Clock, SystemClock
 from qanat.records import FileStat
 from qanat.sources.files import Folder, FolderOptions
+from tests.unit.sources.remote_kit import remote
+
+__all__ = ["make_folder", "put", "remote"]  # the fixtures
 
 MakeFolder = Callable[..., Folder]
 

@@ -1,6 +1,7 @@
 """Letting writers announce files to a run of `metering`."""
 
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, cast
 
 from qanat.errors import ConfigError
 from qanat.pipelines.metering.assembly import Assembled
@@ -9,6 +10,10 @@ from qanat.runtime.announce import Announcements
 from qanat.runtime.announce_address import AnnounceAddress
 from qanat.runtime.announce_server import AnnounceServer
 from qanat.runtime.discover import Registrar
+from qanat.sources.remote import is_remote
+
+if TYPE_CHECKING:
+    from qanat.sources.files import Folder
 
 
 def address_of(settings: RunSettings) -> AnnounceAddress | None:
@@ -23,6 +28,11 @@ def address_of(settings: RunSettings) -> AnnounceAddress | None:
                 "--announce-group", settings.announce_group, "left out as long as there is no --announce"
             )  # fmt: skip
         return None
+    if is_remote(settings.input):
+        raise ConfigError(
+            "--announce", str(settings.announce), "left out for a folder on a server",
+            hint="Announce where the file lies: start `qanat run` there, or let it look more often (--poll).",
+        )  # fmt: skip
     return AnnounceAddress(settings.announce, settings.announce_group)
 
 
@@ -31,5 +41,6 @@ def announcing(
 ) -> AbstractContextManager[AnnounceServer]:
     """Listen for announcements of files of the run's folder."""
     committer = parts.run.committer()
-    registrar = Registrar(parts.folder, committer, parts.run.transform.prepare)
-    return AnnounceServer(address, Announcements(parts.folder, registrar), committer.clock)
+    folder = cast("Folder", parts.folder)  # `address_of` has refused one on a server
+    registrar = Registrar(folder, committer, parts.run.transform.prepare)
+    return AnnounceServer(address, Announcements(folder, registrar), committer.clock)

@@ -1,16 +1,20 @@
 """Putting a run of `metering` together from its settings."""
 
+import os
+import socket
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from qanat.clock import Clock
 from qanat.interfaces import Store
 from qanat.pipelines.metering import PIPELINE
 from qanat.pipelines.metering.alarms import watched
 from qanat.pipelines.metering.operations import STAGE, remember_input
+from qanat.pipelines.metering.remote import access_of, fetching, remote_folder
 from qanat.pipelines.metering.roll_ups import RollUps, scheduled
 from qanat.pipelines.metering.settings import RunSettings
 from qanat.pipelines.metering.transform import SumFiles, cores
@@ -21,6 +25,13 @@ from qanat.runtime.loop import Steps
 from qanat.runtime.plan import plan
 from qanat.session import open_to_hold
 from qanat.sources.files import After, Folder, FolderOptions
+from qanat.sources.remote import (
+    RemoteFolder,
+    RemoteOptions,
+    address_of,
+    is_remote,
+    spool_folder,
+)
 from qanat.telemetry import Telemetry, log
 
 
@@ -30,16 +41,31 @@ class Assembled:
 
     run: FileRun
     store: Store
-    folder: Folder
+    folder: Folder | RemoteFolder
     roll_ups: RollUps
 
 
-def folder_of(settings: RunSettings, clock: Clock) -> Folder:
-    """Open the folder that the settings name.
+def folder_of(settings: RunSettings, clock: Clock) -> Folder | RemoteFolder:
+    """Open the folder that the settings name. To one on a server nothing connects yet.
 
     Raises:
         ConfigError: It isn't there, or can't be used as asked.
+        MissingExtra: The driver of a remote one isn't installed.
     """
+    if is_remote(settings.input):
+        address = address_of(settings.input)
+        remote = RemoteOptions(
+            address=address,
+            spool=spool_folder(Path(settings.data_dir), PIPELINE.name, address.key),
+            access=access_of(settings),
+            pattern=settings.pattern,
+            ready=settings.ready,
+            rest_s=float(settings.rest),
+            after=settings.after,
+            poll_s=float(settings.poll),
+            spool_bytes_max=int(settings.remote_spool),
+        )
+        return remote_folder(remote, clock)
     options = FolderOptions(
         path=Path(settings.input),
         pattern=settings.pattern,
@@ -76,7 +102,10 @@ def assembled(
             run = _run(settings, store, folder, clock, telemetry, stop, (roll_ups.steps,))
             remember_input(run.committer(), settings.input)
             remember(run.committer(), watched(settings))
-            yield Assembled(run, store, folder, roll_ups)
+            with ExitStack() as stack:
+                if isinstance(folder, RemoteFolder):
+                    stack.enter_context(fetching(folder, store, STAGE, _owner()))
+                yield Assembled(run, store, folder, roll_ups)
     finally:
         folder.close()
         store.close()
@@ -93,7 +122,7 @@ def described(settings: RunSettings) -> str:
 def _run(
     settings: RunSettings,
     store: Store,
-    folder: Folder,
+    folder: Folder | RemoteFolder,
     clock: Clock,
     telemetry: Telemetry,
     stop: threading.Event,
@@ -121,3 +150,7 @@ def _run(
         others=others,
         stop=stop,
     )
+
+
+def _owner() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"

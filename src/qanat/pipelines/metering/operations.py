@@ -3,16 +3,20 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from qanat.clock import Clock, SystemClock
 from qanat.errors import ConfigError
 from qanat.interfaces import Store
 from qanat.pipelines.metering import INPUTS, PIPELINE
+from qanat.pipelines.metering.remote import RemoteAccess, access_of, remote_folder
 from qanat.runtime.commit import Committer
 from qanat.runtime.registry import FileRow, FileState
 from qanat.session import Json, Operation
+from qanat.settings import load as load_settings
 from qanat.sources.files import After, Folder, FolderOptions, shown
+from qanat.sources.remote import RemoteFolder, RemoteOptions, address_of, is_remote
 from qanat.tables import Upsert, arrow_schema
 from qanat.telemetry import Telemetry
 
@@ -25,11 +29,12 @@ STAGE = "count"
 MAX_KEYS = 2_000_000
 
 
-def remember_input(committer: Committer, location: Path) -> None:
+def remember_input(committer: Committer, location: str) -> None:
     """Note in the store where the files are, for the operations that need them."""
     import pyarrow as pa
 
-    row = {"stage": committer.stage, "location": str(location.resolve())}
+    place = address_of(location).url if is_remote(location) else str(Path(location).resolve())
+    row = {"stage": committer.stage, "location": place}
     with committer.store.snapshot() as reader:
         there = reader.query(
             "select stage, location from inputs where stage = $stage", {"stage": committer.stage}
@@ -102,26 +107,38 @@ def _files(store: Store, clock: Clock, telemetry: Telemetry) -> Iterator["FileOp
     from qanat.pipelines.metering.transform import SumFiles, cores
     from qanat.runtime.fileops import FileOperations
 
-    # Nothing is settled here, so that a folder that can only be read is good enough to look at.
-    folder = Folder(FolderOptions(path=_location(store), after=After.KEEP), clock)
-    try:
+    with _folder(_location(store), clock) as folder:
         yield FileOperations(
             folder,
             SumFiles(threads=cores(), max_keys=MAX_KEYS),
             Committer(store, PIPELINE.name, STAGE, clock, telemetry),
         )
-    finally:
-        folder.close()
 
 
-def _location(store: Store) -> Path:
+@contextmanager
+def _folder(location: str, clock: Clock) -> Iterator[Folder | RemoteFolder]:
+    """Open the folder to look at files of it. Nothing is settled, so that one that can only be read will do."""
+    if not is_remote(location):
+        with Folder(FolderOptions(path=Path(location), after=After.KEEP), clock) as folder:
+            yield folder
+        return
+    # Whoever answers for the store may be asked by another process: only what the environment and qanat.toml say holds for
+    # both. Copies are made apart from those of a run, and don't outlive the operation.
+    access = access_of(load_settings(RemoteAccess, {}, pipeline=PIPELINE.name))
+    with TemporaryDirectory(prefix="qanat-") as place:
+        options = RemoteOptions(address_of(location), Path(place), access, after=After.KEEP)
+        with remote_folder(options, clock) as remote:
+            yield remote
+
+
+def _location(store: Store) -> str:
     with store.snapshot() as reader:
         rows = reader.query("select location from inputs where stage = $stage", {"stage": STAGE})
     if not rows.num_rows:
         raise ConfigError(
             "FILE", "", "a file of a folder that was read", hint="Start `qanat run metering` first."
         )
-    return Path(rows.column("location")[0].as_py())
+    return str(rows.column("location")[0].as_py())
 
 
 def _compared(file: FileRow, again: "Resummed") -> dict[str, Json]:

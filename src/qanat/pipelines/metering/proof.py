@@ -14,6 +14,8 @@ from qanat.interfaces import Store
 from qanat.pipelines.metering import PIPELINE
 from qanat.pipelines.metering.proof_announced import Receipts, can_announce
 from qanat.pipelines.metering.proof_input import Stock, StockItem
+from qanat.pipelines.metering.proof_remote import RemoteGround
+from qanat.pipelines.metering.proof_remote import missing as remote_missing
 from qanat.pipelines.metering.proof_tally import Handed, Tally, tally
 from qanat.runtime.registry import FileState
 from qanat.session import open_session
@@ -24,6 +26,7 @@ USUAL: Final = "files"
 ROLLED_UP: Final = "rollup"
 ANNOUNCED: Final = "announced"
 ANNOUNCED_TOO: Final = "announced-too"
+REMOTE: Final = "remote"
 
 # Small enough that the stock's large files are cut, and its wide ones planned as key ranges.
 _PART_BYTES: Final = 1 << 20
@@ -57,17 +60,24 @@ class MeteringProof:
         self.unreachable: Mapping[str, str] = dict.fromkeys(
             streams, "metering reads files, not a stream; tests/faults has its proof"
         )
+        missing = remote_missing()
+        fetching = {point for point in failpoints.POINTS if point.startswith("fetch.")}
+        if missing:
+            self.unreachable = {**self.unreachable, **dict.fromkeys(fetching, missing)}
+        self.disturbances: Mapping[str, tuple[str, str]] = {"remote:cut": (REMOTE, missing)}
+        # The usual workload comes first.
+        reachable = [point for point in failpoints.POINTS if point not in self.unreachable]
         self.points: Mapping[str, str] = {
-            point: ROLLED_UP if point.startswith("rollup.") else USUAL
-            for point in failpoints.POINTS
-            if point not in streams
+            point: _workload(point) for point in sorted(reachable, key=fetching.__contains__)
         }
         both = {"repeated": ANNOUNCED, "found": ANNOUNCED_TOO}
         self.announced: Mapping[str, str] = both if can_announce(folder) else {}
         self._stock = Stock(folder / "stock", seed, size_bytes)
 
-    def ground(self, place: Path, store: str, workload: str) -> "MeteringGround":
+    def ground(self, place: Path, store: str, workload: str) -> "MeteringGround | RemoteGround":
         """Make an empty ground."""
+        if workload == REMOTE:
+            return RemoteGround(MeteringGround(self._stock, place, store), place)
         ground = MeteringGround(self._stock, place, store, rolls_up=workload == ROLLED_UP)
         if workload in {ANNOUNCED, ANNOUNCED_TOO}:
             ground.receipts = Receipts(place, finds=workload == ANNOUNCED_TOO)
@@ -78,14 +88,15 @@ class MeteringGround:
     """A watched folder, a store, and what was handed over (see `qanat.prove.proof.Ground`).
 
     Attributes:
+        folder: The watched one.
         receipts: Of announced files, where files are announced.
     """
 
-    def __init__(self, stock: Stock, place: Path, store: str, *, rolls_up: bool) -> None:
+    def __init__(self, stock: Stock, place: Path, store: str, *, rolls_up: bool = False) -> None:
         self._stock = stock
         self._rolls_up = rolls_up
-        self._folder = place / "incoming"
-        self._folder.mkdir()
+        self.folder = place / "incoming"
+        self.folder.mkdir()
         self._settings = CommonSettings(store=store, data_dir=place / "data")
         self._handed: dict[str, Handed] = {}
         self._staying: set[str] = set()
@@ -101,7 +112,7 @@ class MeteringGround:
             self._put(item.path, name)
             self._handed[name] = Handed([item.truth])
             if self.receipts:
-                self.receipts.owe(self._folder / name)
+                self.receipts.owe(self.folder / name)
 
     def repeat(self) -> int:
         """Put counted files back: under their names, under other names, and give a counted name to other content."""
@@ -109,7 +120,7 @@ class MeteringGround:
         again, other, renewed = (once[index % len(once)] for index in range(3))
         twin = f"twin-{self._next}-of-{other}"
         for source, name in ((again, again), (other, twin)):
-            self._put(self._folder / "done" / source, name)
+            self._put(self.folder / "done" / source, name)
             self._handed.setdefault(name, Handed()).others[FileState.HELD] += 1
             self._staying.add(name)
         item, _ = self._take(_suffix(renewed))
@@ -128,7 +139,7 @@ class MeteringGround:
     def arguments(self, *, item_s: float, watching: bool) -> Sequence[str]:
         """Read in parts and ranges that are small."""
         settings = {
-            "input": self._folder,
+            "input": self.folder,
             "data-dir": self._settings.data_dir,
             "whole-size": max(_PART_BYTES // 2, self._stock.large_bytes),
             "part-size": _PART_BYTES,
@@ -166,6 +177,17 @@ class MeteringGround:
         """Announce what has no receipt yet."""
         return self.receipts.announce() if self.receipts else 0
 
+    @property
+    def disturbed(self) -> int:
+        """How often that happened."""
+        return 0
+
+    def disturb(self, times: int) -> None:
+        """Nothing is between a local folder and the run."""
+
+    def close(self) -> None:
+        """Nothing is held beside the folder."""
+
     def tally(self) -> Tally:
         """Compare store and folder with what was handed over."""
         with open_session(PIPELINE, self._settings, SystemClock()) as session:
@@ -187,9 +209,9 @@ class MeteringGround:
 
     def _put(self, content: Path, name: str) -> None:
         """Hand a file over: it appears whole, by its name."""
-        unfinished = self._folder / f".{name}.part"
+        unfinished = self.folder / f".{name}.part"
         shutil.copyfile(content, unfinished)
-        unfinished.replace(self._folder / name)
+        unfinished.replace(self.folder / name)
 
     def _age(self, store: Store, now: datetime) -> None:
         """Move the usage of each recent hour to a day of long ago."""
@@ -211,8 +233,8 @@ class MeteringGround:
 
     def _misplaced(self, known: Mapping[str, Handed], unknown: frozenset[str]) -> list[str]:
         """Compare the folder: what was counted is in `done`, what is held or unknown stays, and nothing else is left."""
-        left = {path.name for path in self._folder.iterdir() if path.is_file()}
-        done = self._folder / "done"
+        left = {path.name for path in self.folder.iterdir() if path.is_file()}
+        done = self.folder / "done"
         moved = [path for path in done.iterdir() if path.is_file()] if done.is_dir() else []
         counted = sum(len(file.counted) for file in known.values())
         staying = self._staying | unknown
@@ -222,6 +244,12 @@ class MeteringGround:
         if len(moved) != counted:
             problems.append(f"{len(moved)} files are in done/ instead of {counted}")
         return problems
+
+
+def _workload(point: str) -> str:
+    """Return the workload in which a run reaches a failpoint."""
+    special = {"rollup": ROLLED_UP, "fetch": REMOTE}
+    return special.get(point.partition(".")[0], USUAL)
 
 
 def _suffix(name: str) -> str:

@@ -6,10 +6,11 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
+from qanat.pipelines.metering.remote import RemoteAccess
 from qanat.runtime.alarms import DEFAULT as ALARM
 from qanat.runtime.counting import OnBad, SameContent
 from qanat.service.stopping import STOP_TIMEOUT_S
-from qanat.settings import CommonSettings, Duration, Size
+from qanat.settings import Duration, Size
 from qanat.sources.files import After, Ready, Watch
 
 # At worst 43 bytes each (16 bytes a slot, tables grow by doubling and are at least 3/8 full): 256 MB; 171 MB on average.
@@ -25,12 +26,17 @@ class Progress(StrEnum):
     NONE = "none"
 
 
-class RunSettings(CommonSettings, frozen=True, kw_only=True):
+class RunSettings(RemoteAccess, frozen=True, kw_only=True):
     """Every setting of a run."""
 
     whole_table: ClassVar[bool] = True
 
-    input: Annotated[Path, msgspec.Meta(description="The folder into which the files arrive.")]
+    input: Annotated[
+        str,
+        msgspec.Meta(
+            description="The folder into which the files arrive: a path, or `sftp://USER@HOST/FOLDER`, `ftp://…`, `ftps://…`."
+        ),
+    ]
     once: Annotated[
         bool,
         msgspec.Meta(

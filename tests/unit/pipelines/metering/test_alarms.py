@@ -114,7 +114,7 @@ def test_folder_that_cannot_be_seen(store: Store, folder: Path) -> None:
 
 def test_settings_become_thresholds(tmp_path: Path) -> None:
     """What a run is told is what it notes; without a word the defaults."""
-    noted = watched(RunSettings(input=tmp_path))
+    noted = watched(RunSettings(input=str(tmp_path)))
     assert {PATTERN: "*", **texts_of(DEFAULT)} == noted
-    told = watched(RunSettings(input=tmp_path, alarm_silence=Duration(60), alarm_failed=0))
+    told = watched(RunSettings(input=str(tmp_path), alarm_silence=Duration(60), alarm_failed=0))
     assert ("60.0", "0") == (told["silence_s"], told["failed"])

@@ -66,7 +66,7 @@ def run(settings: DemoSettings) -> int:
 
 def _count(settings: DemoSettings, place: Path, incoming: Path, expected: Expected) -> list[str]:
     run_settings = RunSettings(
-        input=incoming,
+        input=str(incoming),
         once=True,
         data_dir=place / "data",
         store=settings.store,
