@@ -13,12 +13,13 @@ from pathlib import Path
 from qanat.clock import SystemClock
 from qanat.pipelines.metering.assembly import assembled
 from qanat.pipelines.metering.settings import RunSettings
+from qanat.settings import Place
 from qanat.telemetry import Telemetry
 
 
 def run(folder: Path, data_dir: Path) -> float:
     """Count the files in the folder; return the seconds spent committing."""
-    settings = RunSettings(input=str(folder), data_dir=data_dir, once=True)
+    settings = RunSettings(input=Place(str(folder)), data_dir=data_dir, once=True)
     telemetry = Telemetry()
     with assembled(settings, SystemClock(), telemetry, threading.Event()) as parts:
         parts.run.run()

@@ -15,13 +15,14 @@ from typing import Protocol, TypeVar, runtime_checkable
 import click
 import msgspec
 
-from qanat.settings import Duration, Field, LogFormat, LogLevel, Size, fields, load
+from qanat.settings import Duration, Field, LogFormat, LogLevel, Place, Size, fields, load
 from qanat.telemetry import log_to
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 _METAVARS: dict[object, str] = {
     Path: "PATH",
+    Place: "PATH|URL",
     Size: "SIZE",
     Duration: "DURATION",
     int: "INTEGER",

@@ -25,6 +25,9 @@ Size = NewType("Size", int)
 Duration = NewType("Duration", float)
 """Seconds; written as a number or with a unit: `90s`, `12h`, `7d`."""
 
+Place = NewType("Place", str)
+"""A path, or an address with a scheme: `incoming`, `sftp://host/incoming`."""
+
 WHOLE = "whole_table"
 """A class attribute of a declaration: true when it has every setting that the pipeline's table in the file may have.
 
@@ -52,7 +55,7 @@ class Field:
 
     Attributes:
         name: With underscores; the option is `--name-with-dashes`, the variable `QANAT_NAME`.
-        type: The Python type (bool, int, float, str, Path, Size, Duration or a StrEnum).
+        type: The Python type (bool, int, float, str, Path, Place, Size, Duration or a StrEnum).
         default: None when there is none and the setting is required or optional.
         choices: The valid words, for an enumeration.
     """
@@ -90,6 +93,11 @@ def fields(declaration: type[msgspec.Struct]) -> list[Field]:
         default = None if required else item.default
         found.append(Field(item.name, kind, default, required, about, choices))
     return found
+
+
+def is_path(field: Field, value: object) -> bool:
+    """Tell whether a setting's value names a file or folder of this machine."""
+    return field.type is Path or (field.type is Place and "://" not in str(value))
 
 
 def load(

@@ -100,7 +100,7 @@ def test_the_command_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setenv(name, value)
     assert ["qanat", "supervise", "metering"] == image_command()
     settings = running("metering", image_command()[3:]).settings()
-    assert Path("/incoming") == getattr(settings, "input", None)
+    assert "/incoming" == getattr(settings, "input", None)
 
 
 def test_the_health_check_is_in_the_image() -> None:

@@ -7,7 +7,7 @@ import msgspec
 
 from qanat.cli.running import Running, program
 from qanat.errors import ConfigError
-from qanat.settings import Field, fields
+from qanat.settings import Field, fields, is_path
 
 # Settings that are secrets as they are.
 SECRETS = frozenset({"token"})
@@ -36,7 +36,7 @@ def folders(run: Running, settings: msgspec.Struct, directory: Path) -> list[Pat
     for field in fields(run.declaration):
         place = absolute if field.name in run.given else directory.joinpath
         value = str(getattr(settings, field.name))
-        if field.type is Path:
+        if is_path(field, value):
             found.append(place(value))
         scheme, _, file = value.partition(":")
         if field.name == "store" and scheme in _FILES and file:
@@ -59,7 +59,7 @@ def _option(field: Field, value: object) -> list[str]:
             "left out here: a secret",
             hint=f"Everybody may read a unit or a list of processes. Put {field.variable}=… into the environment file.",
         )
-    if field.type is Path:
+    if is_path(field, value):
         return [field.option, str(absolute(str(value)))]
     scheme, _, place = str(value).partition(":")
     if field.name == "store" and scheme in _FILES and place:

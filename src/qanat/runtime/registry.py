@@ -90,7 +90,7 @@ COUNTERS = Table(
 
 WATCH = Table(
     name="watch",
-    columns=(Column("name", ColumnType.TEXT), Column("value", ColumnType.TEXT)),
+    columns=(Column("name", ColumnType.TEXT), Column("value", ColumnType.TEXT, about="JSON")),
     key=("name",),
     about="what the last run was told to watch for, so that whoever looks judges as it does",
 )

@@ -10,7 +10,7 @@ from qanat.pipelines.metering.remote import RemoteAccess
 from qanat.runtime.alarms import DEFAULT as ALARM
 from qanat.runtime.counting import OnBad, SameContent
 from qanat.service.stopping import STOP_TIMEOUT_S
-from qanat.settings import Duration, Size
+from qanat.settings import Duration, Place, Size
 from qanat.sources.files import After, Ready, Watch
 
 # At worst 43 bytes each (16 bytes a slot, tables grow by doubling and are at least 3/8 full): 256 MB; 171 MB on average.
@@ -32,7 +32,7 @@ class RunSettings(RemoteAccess, frozen=True, kw_only=True):
     whole_table: ClassVar[bool] = True
 
     input: Annotated[
-        str,
+        Place,
         msgspec.Meta(
             description="The folder into which the files arrive: a path, or `sftp://USER@HOST/FOLDER`, `ftp://…`, `ftps://…`."
         ),

@@ -16,7 +16,7 @@ from qanat.pipelines.metering.settings import RunSettings
 from qanat.runtime.alarms import DEFAULT, Alarm, Readings, remember, texts_of
 from qanat.runtime.commit import Committer
 from qanat.runtime.registry import FILES
-from qanat.settings import Duration
+from qanat.settings import Duration, Place
 from qanat.sources.files import Folder, FolderOptions
 from qanat.tables import Append, arrow_schema
 from qanat.telemetry import Telemetry
@@ -114,7 +114,9 @@ def test_folder_that_cannot_be_seen(store: Store, folder: Path) -> None:
 
 def test_settings_become_thresholds(tmp_path: Path) -> None:
     """What a run is told is what it notes; without a word the defaults."""
-    noted = watched(RunSettings(input=str(tmp_path)))
+    noted = watched(RunSettings(input=Place(str(tmp_path))))
     assert {PATTERN: "*", **texts_of(DEFAULT)} == noted
-    told = watched(RunSettings(input=str(tmp_path), alarm_silence=Duration(60), alarm_failed=0))
+    told = watched(
+        RunSettings(input=Place(str(tmp_path)), alarm_silence=Duration(60), alarm_failed=0)
+    )
     assert ("60.0", "0") == (told["silence_s"], told["failed"])

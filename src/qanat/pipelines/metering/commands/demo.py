@@ -18,7 +18,7 @@ from qanat.pipelines.metering.display import display
 from qanat.pipelines.metering.generator import Expected, GeneratorOptions, generate
 from qanat.pipelines.metering.settings import Progress, RunSettings
 from qanat.runtime.registry import Queries
-from qanat.settings import CommonSettings, Size
+from qanat.settings import CommonSettings, Place, Size
 from qanat.telemetry import Telemetry
 
 
@@ -66,7 +66,7 @@ def run(settings: DemoSettings) -> int:
 
 def _count(settings: DemoSettings, place: Path, incoming: Path, expected: Expected) -> list[str]:
     run_settings = RunSettings(
-        input=str(incoming),
+        input=Place(str(incoming)),
         once=True,
         data_dir=place / "data",
         store=settings.store,
