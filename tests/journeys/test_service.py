@@ -55,7 +55,7 @@ def test_ready_is_said_when_it_is_true(service: Managed, place: Path) -> None:
     described = json.loads(
         qanat(place, "status", "metering", "--json", "--data-dir", "data").stdout
     )
-    assert service.process.pid == described["pipelines"][0]["owner"]["pid"]
+    assert service.process.pid == described["pipelines"][0]["workers"][0]["pid"]
     with managed(RUN, place, WATCHDOG_S) as second:
         assert 1 == second.ended()
         assert [] == second.rest()
@@ -147,7 +147,7 @@ def test_it_reloads(place: Path) -> None:
         service.ask(signal.SIGHUP)
         service.wait_for("RELOADING=1")
         service.wait_for("READY=1")
-        assert "settings.refused reason=--rollup-every has to be above 0 seconds" in service.log()
+        assert "settings.refused reason=--rollup-every has to be a number above 0" in service.log()
         settings.write_text('store = "postgresql://u:geheim@h/d"\nlog-format = "xml"\n')
         service.ask(signal.SIGHUP)
         service.wait_for("READY=1")

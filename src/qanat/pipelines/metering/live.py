@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from qanat.options import log_as
 from qanat.pipelines.metering.assembly import Assembled
-from qanat.pipelines.metering.roll_ups import ages_of, check
+from qanat.pipelines.metering.roll_ups import ages_of
 from qanat.pipelines.metering.settings import RunSettings
 from qanat.service.stopping import Stopping
 
@@ -33,7 +33,6 @@ class Live:
         Raises:
             ConfigError: One of them makes no sense; nothing was changed.
         """
-        check(settings)
         log_as(settings)
         self.parts.run.pace.rate = float(settings.rate_limit)
         self.parts.roll_ups.ages = ages_of(settings)

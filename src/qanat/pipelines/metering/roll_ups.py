@@ -8,7 +8,6 @@ from datetime import datetime
 from uuid import uuid4
 
 from qanat.clock import Clock
-from qanat.errors import ConfigError
 from qanat.interfaces import Store
 from qanat.pipelines.metering import PIPELINE
 from qanat.pipelines.metering.rollup import Ages, roll_up
@@ -45,12 +44,7 @@ class RollUps:
 def scheduled(
     settings: RunSettings, store: Store, clock: Clock, telemetry: Telemetry, stop: threading.Event
 ) -> RollUps:
-    """Return the roll-ups that the settings ask for.
-
-    Raises:
-        ConfigError: They can't be carried out.
-    """
-    check(settings)
+    """Return the roll-ups that the settings ask for."""
     committer = Committer(store, PIPELINE.name, QUEUE, clock, telemetry)
     roll_ups = RollUps(committer, ages_of(settings))
     roll_ups.schedule(float(settings.rollup_every), stop)
@@ -60,13 +54,3 @@ def scheduled(
 def ages_of(settings: RunSettings) -> Ages:
     """Return the ages that the settings name."""
     return Ages(float(settings.rollup_days_after), float(settings.rollup_months_after))
-
-
-def check(settings: RunSettings) -> None:
-    """Refuse ticks without an interval.
-
-    Raises:
-        ConfigError: They would never end.
-    """
-    if not settings.rollup_every > 0:
-        raise ConfigError("--rollup-every", settings.rollup_every, "above 0 seconds")

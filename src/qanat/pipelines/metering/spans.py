@@ -120,7 +120,13 @@ def sum_span(
     )
     kernel = load()
     summings = _summings(kernel, workers, max_keys, key_range, cutting)
-    parts = _run(work, summings, source.size, key_range)
+    try:
+        parts = _run(work, summings, source.size, key_range)
+    except BaseException:
+        # What was raised leads back to the threads' frames, and they to these, until Python looks for cycles: late.
+        for summing in summings:
+            summing.release()
+        raise
     sums = _merged(kernel, parts)
     bad_lines = sum(summing.bad_lines for summing in summings)
     return SpanResult(

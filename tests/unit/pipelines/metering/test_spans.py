@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from qanat.digests import ChunkDigest, combine_digests
 from qanat.errors import FileChanged
 from qanat.pipelines.metering.blocks import SourceChanged
+from qanat.pipelines.metering.kernel.summing import Summing
 from qanat.pipelines.metering.keys import KeyRange
 from qanat.pipelines.metering.lines import BadLines
 from qanat.pipelines.metering.spans import Cutting, Span, sum_span
@@ -374,3 +375,15 @@ def test_a_file_on_disk(tmp_path: Path) -> None:
 
         result = sum_span(OnDisk(content), Span(0, len(content)), threads=3, max_keys=5000)
     assert parse(content).sums == sums_of(result)
+
+
+def test_tables_are_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When there are too many consumers, the full tables go at once: they may be as large as all that is allowed."""
+    released: list[Summing] = []
+    monkeypatch.setattr(Summing, "release", lambda summing: released.append(summing))
+    content = b"".join(b"%d 1\n" % consumer for consumer in range(20_000))
+    with pytest.raises(KeysExceeded):
+        sum_span(
+            Bytes(content), Span(0, len(content)), threads=2, max_keys=4000, cutting=Cutting(4096)
+        )
+    assert 2 == len(released)

@@ -16,6 +16,7 @@ from qanat.pipelines.metering.live import RELOADABLE, Live
 from qanat.pipelines.metering.operations import operations
 from qanat.pipelines.metering.settings import RunSettings
 from qanat.runtime.files import Summary
+from qanat.runtime.heaps import bound_heaps
 from qanat.service.service import Service
 from qanat.service.watch import Watch
 from qanat.session import open_session, owning
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 def run(settings: RunSettings) -> int:
     """Run until stopped (SIGTERM, Ctrl-C), or with --once until the folder is drained; return the exit code."""
+    bound_heaps()
     clock, telemetry, stop = SystemClock(), Telemetry(), threading.Event()
     service = Service(stop, float(settings.stop_timeout))
     read_again = settings_reader(RunSettings, pipeline=PIPELINE.name)

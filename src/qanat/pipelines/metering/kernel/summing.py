@@ -165,6 +165,10 @@ class Summing:
         self._do(layout.SORT, records.ctypes.data, count, scratch.ctypes.data)
         return records, self._carries
 
+    def release(self) -> None:
+        """Give the table's memory back; nothing else may be done with it then."""
+        self._slots = _empty_slots(0)
+
     def _run(self) -> None:
         address = self._state.ctypes.data
         answer = layout.NEED_ROOM
