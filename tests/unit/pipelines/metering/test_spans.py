@@ -380,7 +380,11 @@ def test_a_file_on_disk(tmp_path: Path) -> None:
 def test_tables_are_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """When there are too many consumers, the full tables go at once: they may be as large as all that is allowed."""
     released: list[Summing] = []
-    monkeypatch.setattr(Summing, "release", lambda summing: released.append(summing))
+
+    def release(summing: Summing) -> None:
+        released.append(summing)
+
+    monkeypatch.setattr(Summing, "release", release)
     content = b"".join(b"%d 1\n" % consumer for consumer in range(20_000))
     with pytest.raises(KeysExceeded):
         sum_span(
