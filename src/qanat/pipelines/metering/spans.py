@@ -13,7 +13,7 @@ from qanat.pipelines.metering.delivery import Delivery
 from qanat.pipelines.metering.kernel.native import Kernel, load
 from qanat.pipelines.metering.kernel.summing import KeysFull, Summing, Words, merge
 from qanat.pipelines.metering.keys import KeyRange, estimate_keys
-from qanat.pipelines.metering.lines import BadLines
+from qanat.pipelines.metering.lines import BadLines, Grammar
 from qanat.pipelines.metering.sums import Carries, Sums
 from qanat.runtime.filework import ByteSource, KeysExceeded
 
@@ -85,6 +85,7 @@ def sum_span(
     on_block: Callable[[int], None] | None = None,
     on_bad: Callable[[BadLines], None] | None = None,
     cutting: Cutting = Cutting(),
+    grammar: Grammar = Grammar(),  # noqa: B008 - immutable
 ) -> SpanResult:
     """Sum the lines of `span`, per consumer.
 
@@ -103,6 +104,7 @@ def sum_span(
         on_bad: Called with bad lines in the order of the file, by one thread at a time, at most 1,024 lines a call.
             Only in key range 0, so that of several passes over a file one tells them. What it raises is raised.
         cutting: How the span is cut.
+        grammar: What an amount may be; with decimals all sums are in units of the last one.
 
     Raises:
         KeysExceeded: There are more consumers than `max_keys` allows; cut the file into more key ranges.
@@ -119,7 +121,7 @@ def sum_span(
         delivery=delivery,
     )
     kernel = load()
-    summings = _summings(kernel, workers, max_keys, key_range, cutting)
+    summings = _summings(kernel, workers, max_keys, key_range, cutting, grammar)
     parts = _run(work, summings, source.size, key_range)
     sums = _merged(kernel, parts)
     bad_lines = sum(summing.bad_lines for summing in summings)
@@ -135,7 +137,12 @@ def sum_span(
 
 
 def _summings(
-    kernel: Kernel, workers: int, max_keys: int, key_range: KeyRange, cutting: Cutting
+    kernel: Kernel,
+    workers: int,
+    max_keys: int,
+    key_range: KeyRange,
+    cutting: Cutting,
+    grammar: Grammar,
 ) -> list[Summing]:
     """Make a summing for each worker; one of their tables grows at a time."""
     growing = threading.Lock()
@@ -146,6 +153,7 @@ def _summings(
             keys_max=max(1, max_keys // workers),
             key_range=(key_range.index, key_range.bits),
             growing=growing,
+            grammar=grammar,
         )
         for _ in range(workers)
     ]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from qanat.pipelines.metering.kernel import layout
 from qanat.pipelines.metering.kernel.bad_columns import BadColumns
 from qanat.pipelines.metering.kernel.native import Kernel
-from qanat.pipelines.metering.lines import BadLines
+from qanat.pipelines.metering.lines import BadLines, Grammar
 from qanat.pipelines.metering.sums import Carries
 
 # Where a buffer's fresh bytes begin; before it, the start of a line that the bytes before ended in.
@@ -50,6 +50,7 @@ class Summing:
         keys_max: int,
         key_range: tuple[int, int],
         growing: AbstractContextManager[object],
+        grammar: Grammar = Grammar(),  # noqa: B008 - immutable
     ) -> None:
         """Make an empty table.
 
@@ -59,6 +60,7 @@ class Summing:
             keys_max: Distinct consumers that the table may hold.
             key_range: Index and logarithm of the number of the key ranges.
             growing: Entered while the table grows, when there are two of it for a moment.
+            grammar: What an amount may be.
         """
         self._kernel = kernel
         self._keys_max = keys_max
@@ -77,6 +79,9 @@ class Summing:
         self._state[layout.SCRATCH] = self._scratch.ctypes.data
         self._state[layout.CARRIES] = self._carry_log.ctypes.data
         self._state[layout.RANGE_INDEX], self._state[layout.RANGE_BITS] = key_range
+        self._state[layout.SIGNED], self._state[layout.DECIMALS] = grammar.signed, grammar.decimals
+        powers = 10 ** np.arange(layout.DECIMALS_MAX + 1)
+        self._state[layout.FACTORS : layout.STATE_FIELDS] = np.concatenate((powers, -powers))
         self._state[layout.BAD_LINE : layout.BAD_RAW + 1] = self._bad.addresses()
         self._slots = _empty_slots(_SLOT_BITS_MIN)
         self._show_slots()

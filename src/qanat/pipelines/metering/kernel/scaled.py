@@ -1,0 +1,232 @@
+"""The quickest path where amounts may have a sign or decimals: whole lines, ended by LF, from the start of a window on.
+
+It works as `plain.py` does, with two more steps. Digits around a decimal point come together by choosing, byte by byte,
+between the word that ends the amount and the word one byte before. And each amount gets a factor that stands for its sign
+and for the decimals that aren't written out.
+
+That the lines are good follows from these facts: there are no other bytes than digits, spaces, line feeds, and the points
+and minus signs that are allowed; the i-th space, and no other, lies in the i-th line; there are digits where there have to
+be some; and no more points and signs are there than were found where they may be.
+"""
+
+from numpy import uint64
+
+from qanat.pipelines.metering.kernel import layout
+from qanat.pipelines.metering.kernel.amounts import amount_fault, digits_at
+from qanat.pipelines.metering.kernel.compiled import compiled, inlined
+from qanat.pipelines.metering.kernel.layout import DIGITS_MAX, MINUS, POINT
+from qanat.pipelines.metering.kernel.swar import (
+    PLACES_MAX,
+    convert_wide_words,
+    convert_words,
+    count_bits,
+    get_byte,
+    get_field,
+    get_index,
+    get_word,
+    line_feeds_of_64,
+    minuses_of_64,
+    no_digits_of_64,
+    points_of_64,
+    put_places,
+    put_word,
+    spaces_of_64,
+    zeros_above,
+)
+
+_WORD_DIGITS = 8
+_DIGITS_MAX = 16
+# The bit that digits have, and that spaces, line feeds, points and minus signs lack.
+_DIGIT_BITS = uint64(0x1010101010101010)
+_ALL = uint64(0xFFFFFFFFFFFFFFFF)
+_NONE = uint64(0)
+
+
+@compiled
+def take_scaled(state: int, text: int) -> int:
+    """Move the numbers of the first lines of a window into columns, amounts scaled; return how many lines.
+
+    0 if the first line isn't one for this path. The last line's feed is then at that place of the line feeds, less one.
+    The column behind the amounts is spoilt.
+    """
+    spaces = get_field(state, layout.SCRATCH)
+    feeds = spaces + layout.POSITIONS_BYTES
+    keys = spaces + layout.KEYS_OFFSET
+    amounts, upper = spaces + layout.AMOUNTS_OFFSET, spaces + layout.HOMES_OFFSET
+    factors = spaces + layout.FACTORS_OFFSET
+    signed, decimals = get_field(state, layout.SIGNED), get_field(state, layout.DECIMALS)
+    space_count, feed_count, marks, searched = _find(text, spaces, feeds, signed, decimals)
+    lines = min(space_count, feed_count)
+    if lines == 0:
+        return 0
+    wrong, found, long_keys, long_amounts = _split(state, text, spaces, feeds, lines, keys)
+    marks -= _marks_from(text + get_index(feeds, lines - 1) + 1, text + searched)
+    outside = lines < space_count and get_index(spaces, lines) < get_index(feeds, lines - 1)
+    if wrong < 0 or outside or marks != found:
+        lines = _count_good(text, spaces, feeds, lines, space_count, signed, decimals)
+    if long_keys & _WORD_DIGITS != 0:
+        start = 0
+        for line in range(lines):
+            stop = get_index(spaces, line)
+            put_word(upper, line, _kept(get_word(text + stop - 16, 0), stop - start - 8))
+            start = get_index(feeds, line) + 1
+        convert_wide_words(keys, upper, lines)
+    else:
+        convert_words(keys, lines)
+    if long_amounts & _WORD_DIGITS != 0:
+        for line in range(lines):
+            begin = text + get_index(spaces, line) + 1
+            put_word(upper, line, _first_digits(begin, text + get_index(feeds, line)))
+        convert_wide_words(amounts, upper, lines)
+    else:
+        convert_words(amounts, lines)
+    for line in range(lines):
+        put_word(amounts, line, get_word(amounts, line) * get_word(factors, line))
+    return lines
+
+
+@inlined
+def _split(
+    state: int, text: int, spaces: int, feeds: int, lines: int, keys: int
+) -> tuple[int, int, int, int]:
+    """Move the last digits of both numbers, and the factors, into columns.
+
+    Returns a negative number if a line isn't one for this path, as far as lengths tell; how many points and signs there
+    are where they may be; and for both numbers all lengths - 1, joined bit by bit.
+    """
+    amounts = keys + layout.COLUMN_BYTES
+    factors = spaces + layout.FACTORS_OFFSET
+    decimals = get_field(state, layout.DECIMALS)
+    whole_max = DIGITS_MAX - decimals
+    table = state + 8 * layout.FACTORS
+    wrong, found, long_keys, long_amounts = 0, 0, 0, 0
+    start = 0
+    for line in range(lines):
+        space = get_index(spaces, line)
+        feed = get_index(feeds, line)
+        key_length = space - start
+        put_word(keys, line, _kept(get_word(text + space - 8, 0), key_length))
+        end = text + feed
+        minus = int(get_byte(text, space + 1) == MINUS)
+        fraction, pointed = _fraction(end)
+        digits = feed - space - 1 - minus - pointed
+        fraction = fraction * pointed
+        put_word(amounts, line, _kept(_last_digits(end, fraction, pointed), digits))
+        factor = decimals - fraction + layout.FACTORS_NEGATIVE * minus
+        # Beyond the factors where there are too many decimals: any word will do.
+        put_word(factors, line, get_word(table, factor))
+        wrong |= (key_length - 1) | (_DIGITS_MAX - key_length) | (_DIGITS_MAX - digits)
+        wrong |= (digits - fraction - 1) | (whole_max - digits + fraction)
+        wrong |= (decimals - fraction) | (fraction - pointed)
+        long_keys |= key_length - 1
+        long_amounts |= digits - 1
+        found += minus + pointed
+        start = feed + 1
+    return wrong, found, long_keys, long_amounts
+
+
+@inlined
+def _fraction(end: int) -> tuple[int, int]:
+    """How many digits end at `end`, up to nine, and whether a point is before them: 1 or 0."""
+    other = ~get_word(end - 8, 0) & _DIGIT_BITS
+    digits = zeros_above(other) >> 3
+    digits += (digits >> 3) & (get_byte(end, -9) >> 4)
+    return digits, int(get_byte(end, -1 - digits) == POINT)
+
+
+@inlined
+def _last_digits(end: int, fraction: int, pointed: int) -> uint64:
+    """The last eight digits before `end` as a word, without the point before the last `fraction` ones."""
+    digits = min(fraction, _WORD_DIGITS) if pointed == 1 else _WORD_DIGITS
+    behind = _ALL << uint64((64 - 8 * digits) & 63)
+    return (get_word(end - 8, 0) & behind) | (get_word(end - 9, 0) & ~behind)
+
+
+@inlined
+def _first_digits(begin: int, end: int) -> uint64:
+    """Likewise the digits of the amount [begin, end) before the last eight."""
+    minus = int(get_byte(begin, 0) == MINUS)
+    fraction, pointed = _fraction(end)
+    length = end - begin - minus - pointed - _WORD_DIGITS
+    stop = end - _WORD_DIGITS
+    if pointed == 1:
+        if fraction <= _WORD_DIGITS:
+            stop -= 1
+        else:
+            return _kept(_last_digits(stop, fraction - _WORD_DIGITS, 1), length)
+    return _kept(get_word(stop - 8, 0), length)
+
+
+@inlined
+def _kept(word: uint64, digits: int) -> uint64:
+    """The last `digits` bytes of a word, all eight if it is more; the others are zero."""
+    if digits <= 0:
+        return _NONE
+    return word & (_ALL << uint64((64 - 8 * min(digits, _WORD_DIGITS)) & 63))
+
+
+@compiled
+def _count_good(
+    text: int, spaces: int, feeds: int, lines: int, space_count: int, signed: int, decimals: int
+) -> int:
+    """Return how many of the first `lines` are good and have up to sixteen digits a number."""
+    start = 0
+    for line in range(lines):
+        space = get_index(spaces, line)
+        feed = get_index(feeds, line)
+        if space < start or space > feed:
+            return line
+        digits = digits_at(text + start, text + space)
+        if digits != space - start or digits == 0 or digits > _DIGITS_MAX:
+            return line
+        begin, end = text + space + 1, text + feed
+        if amount_fault(begin, end, signed, decimals) != 0:
+            return line
+        _, pointed = _fraction(end)
+        if end - begin - int(get_byte(begin, 0) == MINUS) - pointed > _DIGITS_MAX:
+            return line
+        start = feed + 1
+    return lines
+
+
+@inlined
+def _find(
+    text: int, spaces: int, feeds: int, signed: int, decimals: int
+) -> tuple[int, int, int, int]:
+    """Store the places of spaces and of line feeds, up to 64 bytes with others.
+
+    Returns how many, how many points and minus signs there are, and how many bytes were searched.
+    """
+    minuses = _ALL if signed == 1 else _NONE
+    points = _ALL if decimals > 0 else _NONE
+    space_count, feed_count, marks = 0, 0, 0
+    for block in range(0, layout.WINDOW_BYTES, 64):
+        space_mask = spaces_of_64(text + block)
+        feed_mask = line_feeds_of_64(text + block)
+        mark_mask = (minuses_of_64(text + block) & minuses) | (points_of_64(text + block) & points)
+        found_spaces, found_feeds = count_bits(space_mask), count_bits(feed_mask)
+        # The shortest good line has four bytes, so that there are sixteen at the most.
+        if (
+            no_digits_of_64(text + block) != space_mask | feed_mask | mark_mask
+            or max(found_spaces, found_feeds) > PLACES_MAX
+        ):
+            return space_count, feed_count, marks, block
+        put_places(spaces, space_count, space_mask, block)
+        put_places(feeds, feed_count, feed_mask, block)
+        space_count += found_spaces
+        feed_count += found_feeds
+        marks += count_bits(mark_mask)
+    return space_count, feed_count, marks, layout.WINDOW_BYTES
+
+
+@compiled
+def _marks_from(begin: int, end: int) -> int:
+    """How many points and minus signs there are in [begin, end)."""
+    count = 0
+    for place in range(begin, end, 64):
+        mask = points_of_64(place) | minuses_of_64(place)
+        left = end - place
+        if left < 64:
+            mask &= ~(_ALL << uint64(left))
+        count += count_bits(mask)
+    return count
