@@ -55,6 +55,21 @@ INPUTS = Table(
     about="where the files of a stage are",
 )
 
+GRAMMAR = Table(
+    name="grammar",
+    columns=(
+        Column("stage", ColumnType.TEXT),
+        Column("signed", ColumnType.BOOLEAN, about="an amount may begin with a minus sign"),
+        Column(
+            "decimals",
+            ColumnType.INT64,
+            about="every amount and total is a whole number of units of 10 to the power of minus this",
+        ),
+    ),
+    key=("stage",),
+    about="by which grammar amounts are counted, where it isn't the plain one",
+)
+
 SUMS = Table(
     name="sums",
     columns=(Column("consumer", ColumnType.INT64), Column("amount", ColumnType.INT128)),
@@ -82,7 +97,7 @@ PIPELINE = Pipeline(
             about="each file counts wholly or not at all",
         ),
     ),
-    tables=(TOTALS, USAGE, ROLLUPS, INPUTS, *REGISTRY_TABLES, WATCH, DEAD_LETTERS),
+    tables=(TOTALS, USAGE, ROLLUPS, INPUTS, GRAMMAR, *REGISTRY_TABLES, WATCH, DEAD_LETTERS),
     operations={
         name: f"qanat.pipelines.metering.commands.{module}:{name.upper()}"
         for name, module in {

@@ -10,13 +10,15 @@ decimals, written out or not, and counts in units of the last: with three decima
 import re
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_DIGITS_MAX = 18
 
 
 class BadReason(IntEnum):
@@ -71,6 +73,15 @@ class Grammar:
     signed: bool = False
     decimals: int = 0
 
+    @property
+    def text(self) -> str:
+        """What the numbers are, for a person."""
+        if not self.signed and not self.decimals:
+            return "each 1 to 18 digits"
+        sign = ", with a minus sign or without" if self.signed else ""
+        decimals = f", {self.decimals} of them or fewer behind a point" if self.decimals else ""
+        return f"each 1 to 18 digits; the amount{sign}{decimals}"
+
     def read(self, line: bytes) -> tuple[int, int] | None:
         """Return consumer and amount of a single line without its end; None for a bad one."""
         sign = b"-?" if self.signed else b""
@@ -83,7 +94,8 @@ class Grammar:
         return int(match[1]), int(match[2] + fraction)
 
 
-_DIGITS_MAX = 18
+PLAIN: Final = Grammar()
+"""Whole amounts, none of them negative."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,15 +99,18 @@ def operations(
 
 @contextmanager
 def _files(store: Store, clock: Clock, telemetry: Telemetry) -> Iterator["FileOperations"]:
+    from qanat.pipelines.metering.grammar import noted
     from qanat.pipelines.metering.transform import SumFiles, cores
     from qanat.runtime.fileops import FileOperations
 
+    with store.snapshot() as reader:
+        grammar = noted(reader)
     # Nothing is settled here, so that a folder that can only be read is good enough to look at.
     folder = Folder(FolderOptions(path=_location(store), after=After.KEEP), clock)
     try:
         yield FileOperations(
             folder,
-            SumFiles(threads=cores(), max_keys=MAX_KEYS),
+            SumFiles(cores(), MAX_KEYS, grammar),
             Committer(store, PIPELINE.name, STAGE, clock, telemetry),
         )
     finally:

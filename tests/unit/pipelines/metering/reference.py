@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
 
-from qanat.pipelines.metering.lines import BadLines, BadReason, Grammar
+from qanat.pipelines.metering.lines import PLAIN, BadLines, BadReason, Grammar
 from qanat.pipelines.metering.spans import SpanResult
 
-PLAIN = Grammar()
 _RAW_BYTES_MAX = 256
 
 
@@ -43,7 +42,9 @@ def good_line(grammar: Grammar) -> re.Pattern[bytes]:
     """Return what matches a good line."""
     sign = "-?" if grammar.signed else ""
     fraction = f"([.][0-9]{{1,{grammar.decimals}}})?" if grammar.decimals else ""
-    return re.compile(f"([0-9]{{1,18}}) ({sign}[0-9]{{1,{18 - grammar.decimals}}}{fraction})".encode())
+    return re.compile(
+        f"([0-9]{{1,18}}) ({sign}[0-9]{{1,{18 - grammar.decimals}}}{fraction})".encode()
+    )
 
 
 def parse(

@@ -1,13 +1,14 @@
 """What is a line, what isn't, and what is told about it."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qanat.pipelines.metering.lines import BadLines, BadReason, Grammar
+from qanat.pipelines.metering.lines import PLAIN, BadLines, BadReason, Grammar
 from qanat.pipelines.metering.spans import Cutting, Span, SpanResult, sum_span
 from tests.unit.pipelines.metering.reference import (
-    PLAIN,
     Bytes,
     Stream,
     listed,
@@ -31,8 +32,7 @@ def summed(
         threads=threads,
         max_keys=1_000_000,
         on_bad=batches.append,
-        cutting=cutting,
-        grammar=grammar,
+        cutting=replace(cutting, grammar=grammar),
     )
     return result, batches
 

@@ -59,9 +59,7 @@ def test_merge(left: dict[int, int], right: dict[int, int]) -> None:
     assert sum(expected.values()) == sums.total()
 
 
-@given(
-    st.lists(st.lists(st.tuples(st.integers(0, 20), st.booleans()), max_size=30), max_size=5)
-)
+@given(st.lists(st.lists(st.tuples(st.integers(0, 20), st.booleans()), max_size=30), max_size=5))
 def test_carries_add_up(batches: list[list[tuple[int, bool]]]) -> None:
     """Carries are counted per consumer, in any order and direction, and over any number of batches."""
     carries = Carries.none()

@@ -202,9 +202,7 @@ def test_sums_beyond_64_bits_in_both_directions(threads: int) -> None:
         agree(source, Cutting(4096), threads, SIGNED)
         result, _ = summed(source, Cutting(4096), threads, SIGNED)
         table = result.sums.to_arrow()
-        assert sums_of(result) == {
-            row["consumer"]: int(row["amount"]) for row in table.to_pylist()
-        }
+        assert sums_of(result) == {row["consumer"]: int(row["amount"]) for row in table.to_pylist()}
 
 
 def test_wraps_in_both_directions_outgrow_their_log() -> None:

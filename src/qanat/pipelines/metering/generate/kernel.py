@@ -62,8 +62,9 @@ _U19: Final = np.uint64(19)
 BATCH_LINES: Final = 64
 # The rows of an array of drawn lines. Words and widths are there if all numbers have few digits.
 _INDEX, _CONSUMER, _AMOUNT, _CONSUMER_WORD, _CONSUMER_WIDTH, _AMOUNT_WORD, _AMOUNT_WIDTH = range(7)
-_DRAWN_ROWS: Final = 7
-_SPACE, _CR, _LF = (np.uint8(ord(c)) for c in " \r\n")
+_NEGATIVE: Final = 7
+_DRAWN_ROWS: Final = 8
+_SPACE, _CR, _LF, _MINUS, _POINT = (np.uint8(ord(c)) for c in " \r\n-.")
 
 
 @compiled
@@ -158,6 +159,26 @@ def put_number(
         width = _U8
     put_word(buffer, position, eight_digits(value) >> ((_U8 - width) * _U8))
     return position + width
+
+
+@compiled
+def put_amount(
+    buffer: NDArray[np.uint8],
+    position: np.uint64,
+    amount: np.uint64,
+    width: np.uint64,
+    negative: np.uint64,
+    shape: Shape,
+) -> np.uint64:
+    """Write an amount with its sign and all its decimals, the rest as `put_number` does."""
+    if negative:
+        buffer[position] = _MINUS
+        position += _U1
+    if shape.decimals == _U0:
+        return put_number(buffer, position, amount, width)
+    end = put_number(buffer, position, amount // shape.unit, width)
+    buffer[end] = _POINT
+    return put_number(buffer, end + _U1, amount % shape.unit, shape.decimals)
 
 
 @compiled
@@ -288,10 +309,13 @@ def put_lines(
             put_word(buffer, end + _U1, draws[_AMOUNT_WORD, column])
             end += _U1 + draws[_AMOUNT_WIDTH, column]
         else:
+            negative = np.uint64((extra >> _U48) < shape.signed_share)
+            draws[_NEGATIVE, column] = negative
             widths = extra if (decision & _MASK16) < shape.padded_share else _U0
             end = put_number(buffer, position, consumer, widths % _U19)
             buffer[end] = _SPACE
-            end = put_number(buffer, end + _U1, amount, (widths >> _U32) % _U19)
+            width = (widths >> _U32) % (_U19 - shape.decimals)
+            end = put_amount(buffer, end + _U1, amount, width, negative, shape)
         if ((decision >> _U16) & _MASK16) < shape.crlf_share:
             buffer[end] = _CR
             end += _U1
@@ -302,6 +326,7 @@ def put_lines(
             bad[bad_count, 0], bad[bad_count, 1] = first_line + column, np.int64(position)
             bad[bad_count, 2], bad[bad_count, 3] = np.int64(end - position), kind
             draws[_INDEX, column], draws[_AMOUNT, column] = shape.consumers, _U0
+            draws[_NEGATIVE, column] = _U0
             bad_count += 1
         position = end + _U1
         counter += _STEPS_PER_LINE
@@ -324,21 +349,29 @@ def add_lines(
     sum_low, sum_high = _U0, 0
     for column in range(lines):
         index, amount = draws[_INDEX, column], draws[_AMOUNT, column]
+        negative = draws[_NEGATIVE, column] != _U0
         before = totals[index, 0]
-        if taking_back:
+        if taking_back != negative:
             totals[index, 0] = before - amount
-            totals[index, 1] -= _U1
             if amount > before:
                 carries[index] -= 1
         else:
             after = before + amount
             totals[index, 0] = after
-            totals[index, 1] += _U1
             if after < before:
                 carries[index] += 1
-        sum_low += amount
-        if sum_low < amount:
-            sum_high += 1
+        if taking_back:
+            totals[index, 1] -= _U1
+        else:
+            totals[index, 1] += _U1
+        if negative:
+            if sum_low < amount:
+                sum_high -= 1
+            sum_low -= amount
+        else:
+            sum_low += amount
+            if sum_low < amount:
+                sum_high += 1
     return sum_low, sum_high
 
 
@@ -361,7 +394,8 @@ def fill_block(
     """
     line, position, bad_count, complete = span.line, _U0, 0, False
     sum_low, sum_high = _U0, 0
-    draws = np.empty((_DRAWN_ROWS, BATCH_LINES), np.uint64)
+    # Zeros: what nothing is drawn for is positive.
+    draws = np.zeros((_DRAWN_ROWS, BATCH_LINES), np.uint64)
     last_position = np.uint64(buffer.size - BATCH_LINES * shape.line_bytes_max)
     last_bad = len(bad) - BATCH_LINES
     while (

@@ -36,7 +36,9 @@ KEYS: Final = 11  # keys in the table
 ROOM: Final = 12  # keys the table may hold before it must grow
 RANGE_BITS: Final = 13
 RANGE_INDEX: Final = 14
-CARRIES: Final = 15  # address of consumers whose low word wrapped around, one entry a wrap (see WRAPPED_DOWN)
+CARRIES: Final = (
+    15  # address of consumers whose low word wrapped around, one entry a wrap (see WRAPPED_DOWN)
+)
 CARRY_COUNT: Final = 16
 BAD_COUNT: Final = 17  # entries in the columns from BAD_LINE to BAD_RAW_END
 BAD_LINE: Final = 18
@@ -57,7 +59,9 @@ SEARCHED: Final = 30  # slots that were searched in vain so far
 MIXED: Final = 31  # so many windows are taken as mixed ones before another may be a plain one
 NOT_PLAIN: Final = 32  # MIXED when the next window that is tried doesn't begin with plain lines
 SIGNED: Final = 33  # 1: an amount may begin with a minus sign
-DECIMALS: Final = 34  # an amount may have so many digits behind a decimal point; it counts in units of the last
+DECIMALS: Final = (
+    34  # an amount may have so many digits behind a decimal point; it counts in units of the last
+)
 FACTORS: Final = 35  # what an amount's digits are multiplied by: see below
 STATE_FIELDS: Final = 35 + 20
 
@@ -128,7 +132,8 @@ KEYS_OFFSET: Final = 2 * POSITIONS_BYTES
 AMOUNTS_OFFSET: Final = KEYS_OFFSET + COLUMN_BYTES
 HOMES_OFFSET: Final = AMOUNTS_OFFSET + COLUMN_BYTES
 FACTORS_OFFSET: Final = HOMES_OFFSET + COLUMN_BYTES
-SCRATCH_BYTES: Final = FACTORS_OFFSET + COLUMN_BYTES
+# Behind them 64 bytes for what is gathered from all lines of a window.
+SCRATCH_BYTES: Final = FACTORS_OFFSET + COLUMN_BYTES + 64
 
 # A radix sort's places: the begin and end of 256 groups, for each of eight bytes.
 SORT_FANOUT: Final = 256

@@ -37,6 +37,7 @@ _SOURCES: Final = (
     "faults.py",
     "strict.py",
     "plain.py",
+    "eights.py",
     "scaled.py",
     "windows.py",
     "run.py",

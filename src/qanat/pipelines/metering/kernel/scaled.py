@@ -2,7 +2,8 @@
 
 It works as `plain.py` does, with two more steps. Digits around a decimal point come together by choosing, byte by byte,
 between the word that ends the amount and the word one byte before. And each amount gets a factor that stands for its sign
-and for the decimals that aren't written out.
+and for the decimals that aren't written out. Eight lines at a time take these steps in `eights.py`; the last few of a window
+do so here, and all where more than seven decimals are allowed.
 
 That the lines are good follows from these facts: there are no other bytes than digits, spaces, line feeds, and the points
 and minus signs that are allowed; the i-th space, and no other, lies in the i-th line; there are digits where there have to
@@ -14,6 +15,15 @@ from numpy import uint64
 from qanat.pipelines.metering.kernel import layout
 from qanat.pipelines.metering.kernel.amounts import amount_fault, digits_at
 from qanat.pipelines.metering.kernel.compiled import compiled, inlined
+from qanat.pipelines.metering.kernel.eights import (
+    AMOUNT_LENGTHS,
+    KEY_LENGTHS,
+    MARKS,
+    SCALES,
+    WRONG,
+    scale_eights,
+    split_eights,
+)
 from qanat.pipelines.metering.kernel.layout import DIGITS_MAX, MINUS, POINT
 from qanat.pipelines.metering.kernel.swar import (
     PLACES_MAX,
@@ -28,6 +38,8 @@ from qanat.pipelines.metering.kernel.swar import (
     minuses_of_64,
     no_digits_of_64,
     points_of_64,
+    put_field,
+    put_index,
     put_places,
     put_word,
     spaces_of_64,
@@ -59,12 +71,12 @@ def take_scaled(state: int, text: int) -> int:
     lines = min(space_count, feed_count)
     if lines == 0:
         return 0
-    wrong, found, long_keys, long_amounts = _split(state, text, spaces, feeds, lines, keys)
+    wrong, found, key_lengths, amount_lengths, scales = _split_all(state, text, lines)
     marks -= _marks_from(text + get_index(feeds, lines - 1) + 1, text + searched)
     outside = lines < space_count and get_index(spaces, lines) < get_index(feeds, lines - 1)
     if wrong < 0 or outside or marks != found:
-        lines = _count_good(text, spaces, feeds, lines, space_count, signed, decimals)
-    if long_keys & _WORD_DIGITS != 0:
+        lines = _count_good(text, spaces, feeds, lines, signed, decimals)
+    if key_lengths & _WORD_DIGITS != 0:
         start = 0
         for line in range(lines):
             stop = get_index(spaces, line)
@@ -73,35 +85,69 @@ def take_scaled(state: int, text: int) -> int:
         convert_wide_words(keys, upper, lines)
     else:
         convert_words(keys, lines)
-    if long_amounts & _WORD_DIGITS != 0:
+    if amount_lengths & _WORD_DIGITS != 0:
         for line in range(lines):
             begin = text + get_index(spaces, line) + 1
             put_word(upper, line, _first_digits(begin, text + get_index(feeds, line)))
         convert_wide_words(amounts, upper, lines)
     else:
         convert_words(amounts, lines)
-    for line in range(lines):
-        put_word(amounts, line, get_word(amounts, line) * get_word(factors, line))
+    if scales != 0:
+        table = state + 8 * layout.FACTORS
+        eights = 0 if decimals >= _WORD_DIGITS else lines & ~7
+        scale_eights(amounts, factors, eights)
+        for line in range(eights, lines):
+            factor = get_word(table, get_field(factors, line))
+            put_word(amounts, line, get_word(amounts, line) * factor)
     return lines
 
 
 @inlined
-def _split(
-    state: int, text: int, spaces: int, feeds: int, lines: int, keys: int
-) -> tuple[int, int, int, int]:
-    """Move the last digits of both numbers, and the factors, into columns.
+def _split_all(state: int, text: int, lines: int) -> tuple[int, int, int, int, int]:
+    """Move the last digits of both numbers, and which factor it is, into columns.
 
     Returns a negative number if a line isn't one for this path, as far as lengths tell; how many points and signs there
-    are where they may be; and for both numbers all lengths - 1, joined bit by bit.
+    are where they may be; for both numbers all lengths - 1, joined bit by bit; and 0 if all factors are 1.
     """
-    amounts = keys + layout.COLUMN_BYTES
-    factors = spaces + layout.FACTORS_OFFSET
+    spaces = get_field(state, layout.SCRATCH)
+    feeds = spaces + layout.POSITIONS_BYTES
+    keys = spaces + layout.KEYS_OFFSET
+    amounts, shifted = spaces + layout.AMOUNTS_OFFSET, spaces + layout.HOMES_OFFSET
+    firsts = spaces + layout.FACTORS_OFFSET
+    signed, decimals = get_field(state, layout.SIGNED), get_field(state, layout.DECIMALS)
+    put_index(feeds, -1, -1)
+    eights = 0 if decimals >= _WORD_DIGITS else lines & ~7
+    for line in range(eights):
+        space = text + get_index(spaces, line)
+        feed = text + get_index(feeds, line)
+        put_word(keys, line, get_word(space - 8, 0))
+        put_word(amounts, line, get_word(feed - 8, 0))
+        put_word(shifted, line, get_word(feed - 9, 0))
+        put_field(firsts, line, get_byte(space, 1))
+    result = firsts + layout.COLUMN_BYTES
+    split_eights(spaces, feeds, eights, keys, layout.COLUMN_BYTES, signed, decimals, result)
+    wrong, found, key_lengths, amount_lengths, scales = _split(state, text, eights, lines)
+    return (
+        wrong | get_field(result, WRONG),
+        found + get_field(result, MARKS),
+        key_lengths | get_field(result, KEY_LENGTHS),
+        amount_lengths | get_field(result, AMOUNT_LENGTHS),
+        scales | get_field(result, SCALES),
+    )
+
+
+@inlined
+def _split(state: int, text: int, first: int, lines: int) -> tuple[int, int, int, int, int]:
+    """Likewise, line by line, from the line `first` on."""
+    spaces = get_field(state, layout.SCRATCH)
+    feeds = spaces + layout.POSITIONS_BYTES
+    keys = spaces + layout.KEYS_OFFSET
+    amounts, factors = spaces + layout.AMOUNTS_OFFSET, spaces + layout.FACTORS_OFFSET
     decimals = get_field(state, layout.DECIMALS)
     whole_max = DIGITS_MAX - decimals
-    table = state + 8 * layout.FACTORS
-    wrong, found, long_keys, long_amounts = 0, 0, 0, 0
-    start = 0
-    for line in range(lines):
+    wrong, found, key_lengths, amount_lengths, scales = 0, 0, 0, 0, 0
+    start = 0 if first == 0 else get_index(feeds, first - 1) + 1
+    for line in range(first, lines):
         space = get_index(spaces, line)
         feed = get_index(feeds, line)
         key_length = space - start
@@ -113,16 +159,16 @@ def _split(
         fraction = fraction * pointed
         put_word(amounts, line, _kept(_last_digits(end, fraction, pointed), digits))
         factor = decimals - fraction + layout.FACTORS_NEGATIVE * minus
-        # Beyond the factors where there are too many decimals: any word will do.
-        put_word(factors, line, get_word(table, factor))
+        put_field(factors, line, factor)
+        scales |= factor
         wrong |= (key_length - 1) | (_DIGITS_MAX - key_length) | (_DIGITS_MAX - digits)
         wrong |= (digits - fraction - 1) | (whole_max - digits + fraction)
         wrong |= (decimals - fraction) | (fraction - pointed)
-        long_keys |= key_length - 1
-        long_amounts |= digits - 1
+        key_lengths |= key_length - 1
+        amount_lengths |= digits - 1
         found += minus + pointed
         start = feed + 1
-    return wrong, found, long_keys, long_amounts
+    return wrong, found, key_lengths, amount_lengths, scales
 
 
 @inlined
@@ -166,9 +212,7 @@ def _kept(word: uint64, digits: int) -> uint64:
 
 
 @compiled
-def _count_good(
-    text: int, spaces: int, feeds: int, lines: int, space_count: int, signed: int, decimals: int
-) -> int:
+def _count_good(text: int, spaces: int, feeds: int, lines: int, signed: int, decimals: int) -> int:
     """Return how many of the first `lines` are good and have up to sixteen digits a number."""
     start = 0
     for line in range(lines):

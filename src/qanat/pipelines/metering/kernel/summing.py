@@ -10,7 +10,7 @@ import numpy.typing as npt
 from qanat.pipelines.metering.kernel import layout
 from qanat.pipelines.metering.kernel.bad_columns import BadColumns
 from qanat.pipelines.metering.kernel.native import Kernel
-from qanat.pipelines.metering.lines import BadLines, Grammar
+from qanat.pipelines.metering.lines import PLAIN, BadLines, Grammar
 from qanat.pipelines.metering.sums import Carries
 
 # Where a buffer's fresh bytes begin; before it, the start of a line that the bytes before ended in.
@@ -50,7 +50,7 @@ class Summing:
         keys_max: int,
         key_range: tuple[int, int],
         growing: AbstractContextManager[object],
-        grammar: Grammar = Grammar(),  # noqa: B008 - immutable
+        grammar: Grammar = PLAIN,
     ) -> None:
         """Make an empty table.
 
