@@ -1,9 +1,13 @@
 """Metering: big files of `consumer amount` lines become totals per consumer, and usage by period."""
 
+from typing import Final
+
 from qanat.pipeline import Input, Order, Pipeline, Stage, Write
 from qanat.pipelines.metering.reports import REPORTS
 from qanat.runtime.registry import REGISTRY_TABLES, WATCH
 from qanat.tables import DEAD_LETTERS, Add, Append, Column, ColumnType, Table
+
+STAGE: Final = "count"
 
 TOTALS = Table(
     name="totals",
@@ -86,7 +90,7 @@ PIPELINE = Pipeline(
     title="Files of consumption, summed per consumer",
     stages=(
         Stage(
-            name="count",
+            name=STAGE,
             input=Input(kind="folder", name="--input", order=Order.ITEMS),
             transform="qanat.pipelines.metering.transform:SumFiles",
             writes=(

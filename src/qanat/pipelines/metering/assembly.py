@@ -8,11 +8,11 @@ from pathlib import Path
 
 from qanat.clock import Clock
 from qanat.interfaces import Store
-from qanat.pipelines.metering import PIPELINE
+from qanat.pipelines.metering import PIPELINE, STAGE
 from qanat.pipelines.metering.alarms import watched
 from qanat.pipelines.metering.grammar import settle
 from qanat.pipelines.metering.lines import Grammar
-from qanat.pipelines.metering.operations import STAGE, remember_input
+from qanat.pipelines.metering.operations import remember_input
 from qanat.pipelines.metering.roll_ups import RollUps, scheduled
 from qanat.pipelines.metering.settings import RunSettings
 from qanat.pipelines.metering.transform import SumFiles, cores

@@ -4,9 +4,8 @@ again by one rule, and in one unit.
 
 from qanat.errors import ConfigError
 from qanat.interfaces import Transaction
-from qanat.pipelines.metering import GRAMMAR
+from qanat.pipelines.metering import GRAMMAR, STAGE
 from qanat.pipelines.metering.lines import PLAIN, Grammar
-from qanat.pipelines.metering.operations import STAGE
 from qanat.runtime.commit import Committer
 from qanat.runtime.registry import Queries
 from qanat.tables import Upsert, arrow_schema

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qanat.clock import Clock, SystemClock
 from qanat.errors import ConfigError
 from qanat.interfaces import Store
-from qanat.pipelines.metering import INPUTS, PIPELINE
+from qanat.pipelines.metering import INPUTS, PIPELINE, STAGE
 from qanat.runtime.commit import Committer
 from qanat.runtime.registry import FileRow, FileState
 from qanat.session import Json, Operation
@@ -18,8 +18,6 @@ from qanat.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from qanat.runtime.fileops import FileOperations, Resummed
-
-STAGE = "count"
 
 # What an operation may hold in memory beside a run that has its own keys.
 MAX_KEYS = 2_000_000

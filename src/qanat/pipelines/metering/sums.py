@@ -6,13 +6,10 @@ from typing import TYPE_CHECKING, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from qanat.pipelines.metering.kernel.layout import WRAPPED_DOWN
-
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _DECIMAL_DIGITS: Final = 38
-_DOWN: Final = np.uint64(WRAPPED_DOWN)
 # The weight of the sign of 128 bits, read without it.
 _MODULUS: Final = 1 << 128
 
@@ -33,14 +30,6 @@ class Carries:
     def none(cls) -> Self:
         """No carries at all."""
         return cls(np.empty(0, np.uint64), np.empty(0, np.int64))
-
-    def plus(self, wrapped: npt.NDArray[np.uint64]) -> "Carries":
-        """Return these carries and one more for each entry of `wrapped`, in any order.
-
-        An entry is a consumer, with `WRAPPED_DOWN` where its low word wrapped around downwards.
-        """
-        counts = np.where(wrapped & _DOWN, np.int64(-1), np.int64(1))
-        return self.joined(Carries(wrapped & ~_DOWN, counts))
 
     def joined(self, other: "Carries") -> "Carries":
         """Return both together; `other` may be in any order and name a consumer more than once."""

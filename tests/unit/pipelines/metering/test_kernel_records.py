@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from qanat.pipelines.metering.kernel import layout
 from qanat.pipelines.metering.kernel.native import load
-from qanat.pipelines.metering.kernel.summing import Words, merge
+from qanat.pipelines.metering.kernel.summing import Words, carried, merge
 from qanat.pipelines.metering.sums import Carries, Sums
 from tests.unit.pipelines.metering.reference import signed
 
@@ -65,7 +65,7 @@ def test_carries_add_up(batches: list[list[tuple[int, bool]]]) -> None:
     carries = Carries.none()
     for batch in batches:
         wrapped = [consumer + layout.WRAPPED_DOWN * down for consumer, down in batch]
-        carries = carries.plus(np.array(wrapped, np.uint64))
+        carries = carries.joined(carried(np.array(wrapped, np.uint64)))
     expected: dict[int, int] = {}
     for consumer, down in sorted(entry for batch in batches for entry in batch):
         expected[consumer] = expected.get(consumer, 0) + (-1 if down else 1)

@@ -8,30 +8,14 @@ and lines can be taken back by making them again.
 Numbers are unsigned 64-bit throughout: numba turns a mixture of signed and unsigned into a float.
 """
 
-from collections.abc import Callable
-from typing import Final, TypeVar, cast
+from typing import Final
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from qanat.pipelines.metering.generate.compiled import compiled
 from qanat.pipelines.metering.generate.malformed import AMOUNT, CONSUMER, NINETEEN, RANDOM
 from qanat.pipelines.metering.generate.shape import Shape, Span, Tables
-
-_Function = TypeVar("_Function", bound=Callable[..., object])
-
-
-def compiled(function: _Function) -> _Function:
-    """Compile on the first call; the machine code is cached on disk and runs without the GIL.
-
-    Everything that calls each other is in this file: numba looks for changes in the file of the
-    function that is called, not in those of what it calls in turn.
-    """
-    try:
-        return cast(_Function, numba.njit(nogil=True, cache=True, error_model="numpy")(function))
-    except RuntimeError:  # neither this folder nor the user's cache folder can be written
-        return cast(_Function, numba.njit(nogil=True, error_model="numpy")(function))
-
 
 # Sebastiano Vigna's constants of splitmix64: the increment of its counter and the two multipliers
 # of its output.
@@ -334,6 +318,15 @@ def put_lines(
 
 
 @compiled
+def add(low: np.uint64, amount: np.uint64, negative: bool) -> tuple[np.uint64, int]:
+    """Add an amount, or take it away; return the low 64 bits and what the others change by."""
+    if negative:
+        return low - amount, -1 if low < amount else 0
+    total = low + amount
+    return total, 1 if total < low else 0
+
+
+@compiled
 def add_lines(
     draws: NDArray[np.uint64],
     lines: int,
@@ -347,31 +340,16 @@ def add_lines(
     `carries` is touched only where 64 bits are exceeded.
     """
     sum_low, sum_high = _U0, 0
+    one = _U0 - _U1 if taking_back else _U1
     for column in range(lines):
         index, amount = draws[_INDEX, column], draws[_AMOUNT, column]
         negative = draws[_NEGATIVE, column] != _U0
-        before = totals[index, 0]
-        if taking_back != negative:
-            totals[index, 0] = before - amount
-            if amount > before:
-                carries[index] -= 1
-        else:
-            after = before + amount
-            totals[index, 0] = after
-            if after < before:
-                carries[index] += 1
-        if taking_back:
-            totals[index, 1] -= _U1
-        else:
-            totals[index, 1] += _U1
-        if negative:
-            if sum_low < amount:
-                sum_high -= 1
-            sum_low -= amount
-        else:
-            sum_low += amount
-            if sum_low < amount:
-                sum_high += 1
+        totals[index, 0], carry = add(totals[index, 0], amount, taking_back != negative)
+        totals[index, 1] += one
+        if carry:
+            carries[index] += carry
+        sum_low, carry = add(sum_low, amount, negative)
+        sum_high += carry
     return sum_low, sum_high
 
 

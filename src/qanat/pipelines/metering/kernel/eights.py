@@ -91,7 +91,10 @@ class _Gathered:
     def __init__(self, builder: ir.IRBuilder) -> None:
         self._builder = builder
         zero = ir.Constant(_NUMBERS, None)
-        self._slots = [cgutils.alloca_once_value(builder, zero) for _ in range(RESULT_FIELDS)]
+        self._slots = [
+            cgutils.alloca_once_value(builder, zero)  # type: ignore[no-untyped-call]
+            for _ in range(RESULT_FIELDS)
+        ]
 
     def add(self, field: int, numbers: ir.Value) -> None:
         """Join numbers to a field."""

@@ -203,7 +203,7 @@ class Summing:
 
     def _drain_carries(self) -> None:
         count = int(self._state[layout.CARRY_COUNT])
-        self._carries = self._carries.plus(self._carry_log[:count])
+        self._carries = self._carries.joined(carried(self._carry_log[:count]))
         self._state[layout.CARRY_COUNT] = 0
 
     def _drain_bad(self) -> None:
@@ -229,7 +229,13 @@ def merge(kernel: Kernel, left: Words, right: Words) -> tuple[Words, Carries]:
     arguments[layout.TARGET], arguments[layout.WRAPPED] = merged.ctypes.data, wrapped.ctypes.data
     count = kernel(layout.MERGE, arguments.ctypes.data)
     merged.resize((count, 2), refcheck=False)
-    return merged, Carries.none().plus(wrapped[: arguments[layout.WRAPPED_COUNT]])
+    return merged, Carries.none().joined(carried(wrapped[: arguments[layout.WRAPPED_COUNT]]))
+
+
+def carried(wrapped: Words) -> Carries:
+    """Return what the kernel noted about low words that wrapped around, in its order."""
+    down = np.uint64(layout.WRAPPED_DOWN)
+    return Carries(wrapped & ~down, np.where(wrapped & down, np.int64(-1), np.int64(1)))
 
 
 def _ignore(_bad: BadLines) -> None:
