@@ -99,7 +99,8 @@ def test_portable_machine_code() -> None:
     leads to them.
     """
     folder = Path(__file__).parent
-    files = [folder / "test_kernel_grammar.py", folder / "test_kernel_windows.py"]
+    names = ("test_kernel_grammar.py", "test_kernel_windows.py", "test_kernel_scaled.py")
+    files = [folder / name for name in names]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *map(str, files)]
     choice = ["-m", "not slow", "-k", "not portable", "-n", "0"]
     environment = {**os.environ, "NUMBA_CPU_NAME": llvm.get_host_cpu_name()}

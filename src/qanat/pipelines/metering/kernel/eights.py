@@ -26,6 +26,7 @@ _QUICK_DIGITS_MAX = 16
 
 _Emit = Callable[[object, ir.IRBuilder, object, Sequence[ir.Value]], ir.Value]
 _Typed = tuple[object, _Emit]
+_Scale = Callable[[ir.IRBuilder, ir.Value, ir.Value], ir.Value]
 
 
 class _Vectors:
@@ -116,40 +117,52 @@ class _Gathered:
             builder.store(value, builder.gep(fields, [ir.IntType(64)(field)]), align=1)
 
 
-@intrinsic
-def _split_eights(
-    _typing: object,
-    _spaces: object,
-    _feeds: object,
-    _count: object,
-    _keys: object,
-    _column_bytes: object,
-    _signed: object,
-    _decimals: object,
-    _result: object,
-) -> _Typed:
-    def emit(
-        _context: object, builder: ir.IRBuilder, _signature: object, arguments: Sequence[ir.Value]
-    ) -> ir.Value:
-        gathered = _Gathered(builder)
-        with cgutils.for_range_slice(
-            builder, ir.IntType(64)(0), arguments[2], ir.IntType(64)(LANES), ir.IntType(64)
-        ) as (index, _):
-            _split_eight(builder, gathered, arguments, index)
-        gathered.store(arguments[7])
-        return ir.Constant(ir.IntType(8).as_pointer(), None)
+def _splitter(*, decimals_allowed: bool) -> object:
+    @intrinsic
+    def split(
+        _typing: object,
+        _spaces: object,
+        _feeds: object,
+        _ends: object,
+        _count: object,
+        _keys: object,
+        _column_bytes: object,
+        _signed: object,
+        _decimals: object,
+        _result: object,
+    ) -> _Typed:
+        def emit(
+            _context: object,
+            builder: ir.IRBuilder,
+            _signature: object,
+            arguments: Sequence[ir.Value],
+        ) -> ir.Value:
+            gathered = _Gathered(builder)
+            with cgutils.for_range_slice(
+                builder, ir.IntType(64)(0), arguments[3], ir.IntType(64)(LANES), ir.IntType(64)
+            ) as (index, _):
+                _split_eight(builder, gathered, arguments, index, decimals_allowed)
+            gathered.store(arguments[8])
+            return ir.Constant(ir.IntType(8).as_pointer(), None)
 
-    return types.void(*[types.int64] * 8), emit
+        return types.void(*[types.int64] * 9), emit
+
+    return split
 
 
 def _split_eight(
-    builder: ir.IRBuilder, gathered: _Gathered, arguments: Sequence[ir.Value], index: ir.Value
+    builder: ir.IRBuilder,
+    gathered: _Gathered,
+    arguments: Sequence[ir.Value],
+    index: ir.Value,
+    decimals_allowed: bool,
 ) -> None:
-    spaces, feeds, _, keys, column_bytes, signed, decimals, _ = arguments
+    spaces, feeds, ends, _, keys, column_bytes, signed, decimals, _ = arguments
     vectors = _Vectors(builder)
-    space, feed = vectors.places(spaces, index), vectors.places(feeds, index)
-    before = vectors.places(feeds, builder.sub(index, ir.IntType(64)(1)))
     one = vectors.all(1)
+    allowed = vectors.all(decimals) if decimals_allowed else vectors.all(0)
+    space, end = vectors.places(spaces, index), vectors.places(ends, index)
+    before = vectors.places(feeds, builder.sub(index, ir.IntType(64)(1)))
     key_length = builder.sub(builder.sub(space, before), one)
     key = vectors.numbers(keys, index)
     kept = vectors.last_bytes(key_length)
@@ -162,26 +175,21 @@ def _split_eight(
     first = builder.load(scale, align=1)
     minus = vectors.one_where(builder.icmp_signed("==", first, vectors.all(ord("-"))))
     minus = builder.and_(minus, vectors.all(signed))
-    length = builder.sub(builder.sub(feed, space), one)
+    length = builder.sub(builder.sub(end, space), one)
     word = builder.load(amount, align=1)
-    point = builder.and_(vectors.points(word), vectors.last_bytes(length))
-    has_point = builder.icmp_unsigned("!=", point, vectors.all(0))
-    pointed = vectors.one_where(has_point)
-    to_point = builder.or_(point, builder.sub(point, one))
-    to_point = builder.select(has_point, to_point, vectors.all(0))
-    moved = builder.and_(builder.load(vectors.numbers(shifted, index), align=1), to_point)
+    column = vectors.numbers(shifted, index)
+    pointed = fraction = vectors.all(0)
+    if decimals_allowed:
+        word, pointed, fraction = _without_point(vectors, builder, word, column, length)
     digits = builder.sub(builder.sub(length, minus), pointed)
-    word = builder.or_(builder.and_(word, builder.not_(to_point)), moved)
-    word = builder.and_(word, vectors.last_bytes(digits))
-    builder.store(word, amount, align=1)
+    builder.store(builder.or_(builder.shl(digits, one), pointed), column, align=1)
+    builder.store(builder.and_(word, vectors.last_bytes(digits)), amount, align=1)
 
-    fraction = builder.lshr(vectors.zeros_above(point), vectors.all(3))
-    fraction = builder.select(has_point, fraction, vectors.all(0))
-    missing = builder.sub(vectors.all(decimals), fraction)
+    missing = builder.sub(allowed, fraction)
     factor = builder.add(missing, builder.mul(minus, vectors.all(FACTORS_NEGATIVE)))
     builder.store(factor, scale, align=1)
     whole = builder.sub(digits, fraction)
-    wholes = builder.sub(vectors.all(DIGITS_MAX), vectors.all(decimals))
+    wholes = builder.sub(vectors.all(DIGITS_MAX), allowed)
     gathered.add(
         WRONG,
         vectors.joined(
@@ -202,23 +210,60 @@ def _split_eight(
     gathered.add(SCALES, factor)
 
 
-@intrinsic
-def _scale_eights(_typing: object, _amounts: object, _factors: object, _count: object) -> _Typed:
-    def emit(
-        _context: object, builder: ir.IRBuilder, _signature: object, arguments: Sequence[ir.Value]
-    ) -> ir.Value:
-        amounts, factors, count = arguments
-        with cgutils.for_range_slice(
-            builder, ir.IntType(64)(0), count, ir.IntType(64)(LANES), ir.IntType(64)
-        ) as (index, _):
-            vectors = _Vectors(builder)
-            amount = vectors.numbers(amounts, index)
-            factor = builder.load(vectors.numbers(factors, index), align=1)
-            scaled = _scaled(builder, builder.load(amount, align=1), factor)
-            builder.store(scaled, amount, align=1)
-        return ir.Constant(ir.IntType(8).as_pointer(), None)
+def _without_point(
+    vectors: _Vectors,
+    builder: ir.IRBuilder,
+    word: ir.Value,
+    column: ir.Value,
+    length: ir.Value,
+) -> tuple[ir.Value, ir.Value, ir.Value]:
+    """Return the last eight digits of amounts, 1 where they have a point, and how many digits are behind it.
 
-    return types.void(*[types.int64] * 3), emit
+    The words one byte before those of the amounts are in `column`.
+    """
+    point = builder.and_(vectors.points(word), vectors.last_bytes(length))
+    has_point = builder.icmp_unsigned("!=", point, vectors.all(0))
+    to_point = builder.or_(point, builder.sub(point, vectors.all(1)))
+    to_point = builder.select(has_point, to_point, vectors.all(0))
+    moved = builder.and_(builder.load(column, align=1), to_point)
+    word = builder.or_(builder.and_(word, builder.not_(to_point)), moved)
+    fraction = builder.lshr(vectors.zeros_above(point), vectors.all(3))
+    fraction = builder.select(has_point, fraction, vectors.all(0))
+    return word, vectors.one_where(has_point), fraction
+
+
+def _multiplier(scaled: _Scale) -> object:
+    @intrinsic
+    def multiply(_typing: object, _amounts: object, _factors: object, _count: object) -> _Typed:
+        def emit(
+            _context: object,
+            builder: ir.IRBuilder,
+            _signature: object,
+            arguments: Sequence[ir.Value],
+        ) -> ir.Value:
+            amounts, factors, count = arguments
+            with cgutils.for_range_slice(
+                builder, ir.IntType(64)(0), count, ir.IntType(64)(LANES), ir.IntType(64)
+            ) as (index, _):
+                vectors = _Vectors(builder)
+                amount = vectors.numbers(amounts, index)
+                factor = builder.load(vectors.numbers(factors, index), align=1)
+                builder.store(
+                    scaled(builder, builder.load(amount, align=1), factor), amount, align=1
+                )
+            return ir.Constant(ir.IntType(8).as_pointer(), None)
+
+        return types.void(*[types.int64] * 3), emit
+
+    return multiply
+
+
+def _negated(builder: ir.IRBuilder, amounts: ir.Value, factors: ir.Value) -> ir.Value:
+    """Negate where the factors' numbers say so."""
+    vectors = _Vectors(builder)
+    negative = builder.icmp_signed(">=", factors, vectors.all(FACTORS_NEGATIVE))
+    down = builder.sext(negative, _NUMBERS)
+    return builder.sub(builder.xor(amounts, down), down)
 
 
 def _scaled(builder: ir.IRBuilder, amounts: ir.Value, factors: ir.Value) -> ir.Value:
@@ -233,13 +278,18 @@ def _scaled(builder: ir.IRBuilder, amounts: ir.Value, factors: ir.Value) -> ir.V
         step = builder.select(there, vectors.all(10**bit), vectors.all(1))
         # Seven decimals at most: both have 32 bits, and said so, the product takes one instruction.
         times = builder.mul(builder.and_(times, vectors.all(0xFFFF_FFFF)), step)
-    return builder.sub(builder.xor(builder.mul(amounts, times), down), down)
+    return _negated(builder, builder.mul(amounts, times), factors)
 
 
 # Turns the columns of the first `count` lines, a multiple of eight, into what `scaled.py` describes. The arguments are the
-# places of spaces and of line feeds (with -1 before the first), the count, the column of keys and the distance of columns,
-# whether amounts may be signed, how many decimals they may have, and where the results go.
-split_eights = cast(Callable[[int, int, int, int, int, int, int, int], None], _split_eights)
+# places of spaces, of line feeds (with -1 before the first) and of amounts' ends; the count; the column of keys and the
+# distance of columns; whether amounts may be signed, how many decimals they may have; and where the results go.
+_Split = Callable[[int, int, int, int, int, int, int, int, int], None]
+split_eights = cast(_Split, _splitter(decimals_allowed=True))
+# Likewise, where no decimals are allowed.
+split_whole_eights = cast(_Split, _splitter(decimals_allowed=False))
 
 # Multiplies the first `count` amounts, a multiple of eight, by the factors whose numbers are in the other column.
-scale_eights = cast(Callable[[int, int, int], None], _scale_eights)
+scale_eights = cast(Callable[[int, int, int], None], _multiplier(_scaled))
+# Likewise, where there are no decimals.
+negate_eights = cast(Callable[[int, int, int], None], _multiplier(_negated))

@@ -132,8 +132,10 @@ KEYS_OFFSET: Final = 2 * POSITIONS_BYTES
 AMOUNTS_OFFSET: Final = KEYS_OFFSET + COLUMN_BYTES
 HOMES_OFFSET: Final = AMOUNTS_OFFSET + COLUMN_BYTES
 FACTORS_OFFSET: Final = HOMES_OFFSET + COLUMN_BYTES
-# Behind them 64 bytes for what is gathered from all lines of a window.
-SCRATCH_BYTES: Final = FACTORS_OFFSET + COLUMN_BYTES + 64
+# Behind them a list of positions where amounts end, and 64 bytes for what is gathered from all lines of a window.
+ENDS_OFFSET: Final = FACTORS_OFFSET + COLUMN_BYTES
+GATHERED_OFFSET: Final = ENDS_OFFSET + POSITIONS_BYTES
+SCRATCH_BYTES: Final = GATHERED_OFFSET + 64
 
 # A radix sort's places: the begin and end of 256 groups, for each of eight bytes.
 SORT_FANOUT: Final = 256

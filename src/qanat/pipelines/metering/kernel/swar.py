@@ -123,6 +123,10 @@ def _is_point(builder: ir.IRBuilder, text: ir.Value) -> ir.Value:
     return builder.icmp_unsigned("==", text, _bytes(ord(".")))
 
 
+def _is_return(builder: ir.IRBuilder, text: ir.Value) -> ir.Value:
+    return builder.icmp_unsigned("==", text, _bytes(ord("\r")))
+
+
 def _is_minus(builder: ir.IRBuilder, text: ir.Value) -> ir.Value:
     return builder.icmp_unsigned("==", text, _bytes(ord("-")))
 
@@ -300,6 +304,7 @@ no_digits_of_64 = cast(Callable[[int], uint64], _mask_of_64(_is_no_digit))
 spaces_of_64 = cast(Callable[[int], uint64], _mask_of_64(_is_space))
 line_feeds_of_64 = cast(Callable[[int], uint64], _mask_of_64(_is_line_feed))
 points_of_64 = cast(Callable[[int], uint64], _mask_of_64(_is_point))
+returns_of_64 = cast(Callable[[int], uint64], _mask_of_64(_is_return))
 minuses_of_64 = cast(Callable[[int], uint64], _mask_of_64(_is_minus))
 
 # The index of the lowest bit that is set; 64 if none is.
