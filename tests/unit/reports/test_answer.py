@@ -201,3 +201,13 @@ def test_statements_say_what_a_row_is(report: Report) -> None:
     for chart in report.charts:
         used = {*chart.values, chart.label, chart.start, chart.end, chart.colour, chart.whole}
         assert used - {""} <= names
+
+
+def test_corrections_that_outweigh_the_rest(empty: Store) -> None:
+    """There is no share of a total, and no change against a period, that isn't positive; neither is misleading."""
+    days = [("10", 100), ("11", 200), ("12", -50), ("13", 40), ("14", 0), ("15", -400)]
+    fill(empty, [(1, f"2026-11-{day}", "day", amount) for day, amount in days])
+    growth = rows(asked(empty, "growth"), "amount", "change")
+    changes = [None, None, -1.25, None, -1.0, None]
+    assert [(amount, change) for (_, amount), change in zip(days, changes, strict=True)] == growth
+    assert [(1, -110, None)] == rows(asked(empty, "top"), "consumer", "amount", "share")

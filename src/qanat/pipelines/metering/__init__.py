@@ -1,9 +1,13 @@
 """Metering: big files of `consumer amount` lines become totals per consumer, and usage by period."""
 
+from typing import Final
+
 from qanat.pipeline import Input, Order, Pipeline, Stage, Write
 from qanat.pipelines.metering.reports import REPORTS
 from qanat.runtime.registry import REGISTRY_TABLES, WATCH
 from qanat.tables import DEAD_LETTERS, Add, Append, Column, ColumnType, Table
+
+STAGE: Final = "count"
 
 TOTALS = Table(
     name="totals",
@@ -55,6 +59,21 @@ INPUTS = Table(
     about="where the files of a stage are",
 )
 
+GRAMMAR = Table(
+    name="grammar",
+    columns=(
+        Column("stage", ColumnType.TEXT),
+        Column("signed", ColumnType.BOOLEAN, about="an amount may begin with a minus sign"),
+        Column(
+            "decimals",
+            ColumnType.INT64,
+            about="every amount and total is a whole number of units of 10 to the power of minus this",
+        ),
+    ),
+    key=("stage",),
+    about="by which grammar amounts are counted, where it isn't the plain one",
+)
+
 SUMS = Table(
     name="sums",
     columns=(Column("consumer", ColumnType.INT64), Column("amount", ColumnType.INT128)),
@@ -71,7 +90,7 @@ PIPELINE = Pipeline(
     title="Files of consumption, summed per consumer",
     stages=(
         Stage(
-            name="count",
+            name=STAGE,
             input=Input(kind="folder", name="--input", order=Order.ITEMS),
             transform="qanat.pipelines.metering.transform:SumFiles",
             writes=(
@@ -82,7 +101,7 @@ PIPELINE = Pipeline(
             about="each file counts wholly or not at all",
         ),
     ),
-    tables=(TOTALS, USAGE, ROLLUPS, INPUTS, *REGISTRY_TABLES, WATCH, DEAD_LETTERS),
+    tables=(TOTALS, USAGE, ROLLUPS, INPUTS, GRAMMAR, *REGISTRY_TABLES, WATCH, DEAD_LETTERS),
     operations={
         name: f"qanat.pipelines.metering.commands.{module}:{name.upper()}"
         for name, module in {

@@ -11,14 +11,17 @@ from uuid import uuid4
 
 from qanat.clock import Clock
 from qanat.interfaces import Store
-from qanat.pipelines.metering import PIPELINE
+from qanat.pipelines.metering import PIPELINE, STAGE
 from qanat.pipelines.metering.alarms import watched
-from qanat.pipelines.metering.operations import STAGE, remember_input
+from qanat.pipelines.metering.grammar import settle
+from qanat.pipelines.metering.lines import Grammar
+from qanat.pipelines.metering.operations import remember_input
 from qanat.pipelines.metering.remote import access_of, fetching, remote_folder
 from qanat.pipelines.metering.roll_ups import RollUps, scheduled
 from qanat.pipelines.metering.settings import RunSettings
 from qanat.pipelines.metering.transform import SumFiles, cores
 from qanat.runtime.alarms import remember
+from qanat.runtime.commit import Committer
 from qanat.runtime.counting import Rules
 from qanat.runtime.filerun import FileRun, Limits
 from qanat.runtime.loop import Steps
@@ -95,6 +98,7 @@ def assembled(
     try:
         plan(PIPELINE, store.capabilities)
         store.migrate(PIPELINE.tables)
+        settle(Committer(store, PIPELINE.name, STAGE, clock, telemetry), grammar_of(settings))
         with folder.claim(store.identity, PIPELINE.name, described(settings)) as claim:
             if claim.before is not None:
                 log("folder.rebound", before=claim.before)
@@ -109,6 +113,11 @@ def assembled(
     finally:
         folder.close()
         store.close()
+
+
+def grammar_of(settings: RunSettings) -> Grammar:
+    """Return the grammar that the settings ask for."""
+    return Grammar(settings.signed, settings.decimals)
 
 
 def described(settings: RunSettings) -> str:
@@ -134,7 +143,7 @@ def _run(
         stage=STAGE,
         store=store,
         source=folder,
-        transform=SumFiles(threads=settings.threads or cores(), max_keys=settings.max_keys),
+        transform=SumFiles(settings.threads or cores(), settings.max_keys, grammar_of(settings)),
         rules=Rules(settings.on_bad, settings.same_content, settings.bad_share_max),
         limits=Limits(
             int(settings.whole_size),

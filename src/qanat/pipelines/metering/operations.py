@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from qanat.clock import Clock, SystemClock
 from qanat.errors import ConfigError
 from qanat.interfaces import Store
-from qanat.pipelines.metering import INPUTS, PIPELINE
+from qanat.pipelines.metering import INPUTS, PIPELINE, STAGE
 from qanat.pipelines.metering.remote import RemoteAccess, access_of, remote_folder
 from qanat.runtime.commit import Committer
 from qanat.runtime.registry import FileRow, FileState
@@ -22,8 +22,6 @@ from qanat.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from qanat.runtime.fileops import FileOperations, Resummed
-
-STAGE = "count"
 
 # What an operation may hold in memory beside a run that has its own keys.
 MAX_KEYS = 2_000_000
@@ -104,13 +102,16 @@ def operations(
 
 @contextmanager
 def _files(store: Store, clock: Clock, telemetry: Telemetry) -> Iterator["FileOperations"]:
+    from qanat.pipelines.metering.grammar import noted
     from qanat.pipelines.metering.transform import SumFiles, cores
     from qanat.runtime.fileops import FileOperations
 
+    with store.snapshot() as reader:
+        grammar = noted(reader)
     with _folder(_location(store), clock) as folder:
         yield FileOperations(
             folder,
-            SumFiles(threads=cores(), max_keys=MAX_KEYS),
+            SumFiles(cores(), MAX_KEYS, grammar),
             Committer(store, PIPELINE.name, STAGE, clock, telemetry),
         )
 

@@ -1,17 +1,14 @@
 """Dead letters, counted after all: a malformed line is corrected by hand and added, once."""
 
-import re
 from datetime import datetime
 
 from qanat.errors import ConfigError
 from qanat.interfaces import Transaction
 from qanat.pipelines.metering import SUMS, TOTALS, USAGE
+from qanat.pipelines.metering.grammar import noted
 from qanat.pipelines.metering.transform import period_of
 from qanat.runtime.commit import Committer
 from qanat.tables import Add, arrow_schema
-
-# The kernel's grammar, for a single line.
-LINE = re.compile(rb"([0-9]{1,18}) ([0-9]{1,18})")
 
 
 def replay(committer: Committer, letter_id: str, text: str | None) -> tuple[int, int]:
@@ -42,15 +39,16 @@ def drop(committer: Committer, letter_id: str) -> None:
 def _replay(transaction: Transaction, letter_id: str, text: str | None) -> tuple[int, int]:
     raw, registered_at = _open_letter(transaction, letter_id)
     line = raw if text is None else text.encode()
-    match = LINE.fullmatch(line)
-    if match is None:
+    grammar = noted(transaction)
+    read = grammar.read(line)
+    if read is None:
         raise ConfigError(
-            "the line", line.decode(errors="backslashreplace"), "`consumer amount`, each 1 to 18 digits",
+            "the line", line.decode(errors="backslashreplace"), f"`consumer amount`, {grammar.text}",
             hint="Give the corrected line with --as 'CONSUMER AMOUNT', or put the letter aside with --drop.",
         )  # fmt: skip
     if transaction.enter([f"letter:{letter_id}"]):
         raise ConfigError("the letter", letter_id, "one that wasn't replayed before")
-    consumer, amount = int(match[1]), int(match[2])
+    consumer, amount = read
     _add(transaction, consumer, amount, registered_at)
     _mark(transaction, letter_id, "replayed")
     return consumer, amount

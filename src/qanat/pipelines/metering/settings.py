@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
+from qanat.pipelines.metering.kernel.layout import DECIMALS_MAX
 from qanat.pipelines.metering.remote import RemoteAccess
 from qanat.runtime.alarms import DEFAULT as ALARM
 from qanat.runtime.counting import OnBad, SameContent
@@ -85,6 +86,21 @@ class RunSettings(RemoteAccess, frozen=True, kw_only=True):
             description="What happens to a counted file: moved to done/, kept, or deleted."
         ),
     ] = After.MOVE
+    signed: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Amounts may be negative: corrections. Always the same for one store."
+        ),
+    ] = False
+    decimals: Annotated[
+        int,
+        msgspec.Meta(
+            description="Amounts may have so many digits behind a decimal point, and everything is counted in units of"
+            " the last one. Always the same for one store.",
+            ge=0,
+            le=DECIMALS_MAX,
+        ),
+    ] = 0
     on_bad: Annotated[
         OnBad,
         msgspec.Meta(

@@ -13,7 +13,7 @@ from qanat.pipelines.metering.delivery import Delivery
 from qanat.pipelines.metering.kernel.native import Kernel, load
 from qanat.pipelines.metering.kernel.summing import KeysFull, Summing, Words, merge
 from qanat.pipelines.metering.keys import KeyRange, estimate_keys
-from qanat.pipelines.metering.lines import BadLines
+from qanat.pipelines.metering.lines import PLAIN, BadLines, Grammar
 from qanat.pipelines.metering.sums import Carries, Sums
 from qanat.runtime.filework import ByteSource, KeysExceeded
 
@@ -44,10 +44,12 @@ class Cutting:
         chunk_bytes: What is read, hashed and summed at a time.
         block_chunks_max: What a thread takes at a time. 16 MiB: two short reads at its ends cost nothing beside it, and all
             threads finish within 10 ms.
+        grammar: What an amount may be; with decimals all sums are in units of the last one.
     """
 
     chunk_bytes: int = CHUNK_BYTES
     block_chunks_max: int = 16
+    grammar: Grammar = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ def sum_span(
             read (0 for the rest of a line beyond the span). It may wait. What it raises ends all threads and is raised.
         on_bad: Called with bad lines in the order of the file, by one thread at a time, at most 1,024 lines a call.
             Only in key range 0, so that of several passes over a file one tells them. What it raises is raised.
-        cutting: How the span is cut.
+        cutting: How the span is read.
 
     Raises:
         KeysExceeded: There are more consumers than `max_keys` allows; cut the file into more key ranges.
@@ -141,7 +143,11 @@ def sum_span(
 
 
 def _summings(
-    kernel: Kernel, workers: int, max_keys: int, key_range: KeyRange, cutting: Cutting
+    kernel: Kernel,
+    workers: int,
+    max_keys: int,
+    key_range: KeyRange,
+    cutting: Cutting,
 ) -> list[Summing]:
     """Make a summing for each worker; one of their tables grows at a time."""
     growing = threading.Lock()
@@ -152,6 +158,7 @@ def _summings(
             keys_max=max(1, max_keys // workers),
             key_range=(key_range.index, key_range.bits),
             growing=growing,
+            grammar=cutting.grammar,
         )
         for _ in range(workers)
     ]

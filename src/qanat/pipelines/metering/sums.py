@@ -10,28 +10,26 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _DECIMAL_DIGITS: Final = 38
+# The weight of the sign of 128 bits, read without it.
+_MODULUS: Final = 1 << 128
 
 
 @dataclass(frozen=True, slots=True)
 class Carries:
-    """How often the low 64 bits of a consumer's sum wrapped around; nearly always empty.
+    """How often the low 64 bits of a consumer's sum, a signed number, wrapped around; nearly always empty.
 
     Attributes:
         consumers: uint64, ascending, each once.
-        counts: uint64, at least 1.
+        counts: int64, how many more times upwards than downwards.
     """
 
     consumers: npt.NDArray[np.uint64]
-    counts: npt.NDArray[np.uint64]
+    counts: npt.NDArray[np.int64]
 
     @classmethod
     def none(cls) -> Self:
         """No carries at all."""
-        return cls(np.empty(0, np.uint64), np.empty(0, np.uint64))
-
-    def plus(self, consumers: npt.NDArray[np.uint64]) -> "Carries":
-        """Return these carries and one more for each entry of `consumers`, in any order."""
-        return self.joined(Carries(consumers, np.ones(len(consumers), np.uint64)))
+        return cls(np.empty(0, np.uint64), np.empty(0, np.int64))
 
     def joined(self, other: "Carries") -> "Carries":
         """Return both together; `other` may be in any order and name a consumer more than once."""
@@ -51,7 +49,8 @@ class Sums:
 
     Attributes:
         consumer: int64, ascending, each once.
-        words: uint64 of the shape (consumers, 2), C-contiguous: low and high word of each sum.
+        words: uint64 of the shape (consumers, 2), C-contiguous: low and high word of each sum; both together are a signed
+            number of 128 bits.
     """
 
     consumer: npt.NDArray[np.int64]
@@ -62,10 +61,12 @@ class Sums:
         """Take over `records`: consumer + 1 and low word, ascending. Their memory is used again."""
         consumer = (records[:, 0] - np.uint64(1)).view(np.int64)
         records[:, 0] = records[:, 1]
-        records[:, 1] = 0
+        # The low word's sign, repeated, and what wrapped around.
+        signed = records.view(np.int64)
+        np.right_shift(signed[:, 0], 63, out=signed[:, 1])
         if len(carries.consumers):
             places = np.searchsorted(consumer, carries.consumers.view(np.int64))
-            records[places, 1] = carries.counts
+            signed[places, 1] += carries.counts
         return cls(consumer, records)
 
     @property
@@ -75,7 +76,7 @@ class Sums:
 
     @property
     def high(self) -> npt.NDArray[np.uint64]:
-        """The upper 64 bits of each sum, uint64."""
+        """The upper 64 bits of each sum, uint64; the highest is its sign."""
         return self.words[:, 1]
 
     def __len__(self) -> int:
@@ -86,7 +87,9 @@ class Sums:
         """Return the sum of all sums, exactly."""
         # 32 bits at a time: so many of them never overflow 64 bits, and nothing is copied.
         parts = self.words.view(np.uint32).sum(axis=0, dtype=np.uint64)
-        return sum(int(part) << (32 * place) for place, part in enumerate(parts))
+        unsigned = sum(int(part) << (32 * place) for place, part in enumerate(parts))
+        negative = int(np.count_nonzero(self.words.view(np.int64)[:, 1] < 0))
+        return unsigned - _MODULUS * negative
 
     def to_arrow(self) -> "pa.Table":
         """Return the columns consumer (int64) and amount (decimal128(38, 0)), sharing this memory."""

@@ -15,10 +15,12 @@ from qanat.pipelines.metering import (
     TOTALS,
     USAGE,
 )
+from qanat.pipelines.metering.grammar import check
 from qanat.pipelines.metering.kernel.native import load
 from qanat.pipelines.metering.keys import KeyRange
+from qanat.pipelines.metering.lines import PLAIN, Grammar
 from qanat.pipelines.metering.periods import granularity_at, start_of
-from qanat.pipelines.metering.spans import Span, sum_span
+from qanat.pipelines.metering.spans import Cutting, Span, sum_span
 from qanat.runtime.filework import ByteSource, Hooks, PartOutcome, PartPlan, Target
 from qanat.runtime.registry import FileRow
 from qanat.tables import Add, Table
@@ -52,10 +54,12 @@ class SumFiles:
 
     Attributes:
         max_keys: Distinct consumers in memory at a time, over all threads.
+        grammar: By which the store counts.
     """
 
     threads: int
     max_keys: int
+    grammar: Grammar = PLAIN
     staging: Table = SUMS
 
     def prepare(self) -> None:
@@ -74,6 +78,7 @@ class SumFiles:
             key_range=KeyRange(part.index, part.of),
             on_block=hooks.on_block,
             on_bad=lambda bad: hooks.on_rejected(bad.to_arrow()),
+            cutting=Cutting(grammar=self.grammar),
         )
         first = part.index == 0
         return PartOutcome(
@@ -95,6 +100,7 @@ class SumFiles:
 
     def targets(self, file: FileRow, transaction: Transaction) -> Sequence[Target]:
         """Totals first, then usage of the period in which the file was registered."""
+        check(transaction, self.grammar)
         return (
             Target(TOTALS, ADD_TO_TOTALS, {"parts": 1}),
             Target(USAGE, ADD_TO_USAGE, period_of(transaction, file.registered_at)),

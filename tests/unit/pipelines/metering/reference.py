@@ -3,12 +3,12 @@
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import pairwise
 
-from qanat.pipelines.metering.lines import BadLines, BadReason
+from qanat.pipelines.metering.lines import PLAIN, BadLines, BadReason, Grammar
 from qanat.pipelines.metering.spans import SpanResult
 
-_GOOD = re.compile(rb"([0-9]{1,18}) ([0-9]{1,18})")
 _RAW_BYTES_MAX = 256
 
 
@@ -32,9 +32,27 @@ class Expected:
     bad: list[Bad] = field(default_factory=list)
 
 
-def parse(content: bytes, start: int = 0, stop: int | None = None) -> Expected:
+def amount_of(text: bytes, grammar: Grammar) -> int:
+    """Return a good amount in units of the last decimal."""
+    whole, _, fraction = text.partition(b".")
+    return int(Decimal(f"{whole.decode()}.{fraction.decode()}0").scaleb(grammar.decimals))
+
+
+def good_line(grammar: Grammar) -> re.Pattern[bytes]:
+    """Return what matches a good line."""
+    sign = "-?" if grammar.signed else ""
+    fraction = f"([.][0-9]{{1,{grammar.decimals}}})?" if grammar.decimals else ""
+    return re.compile(
+        f"([0-9]{{1,18}}) ({sign}[0-9]{{1,{18 - grammar.decimals}}}{fraction})".encode()
+    )
+
+
+def parse(
+    content: bytes, start: int = 0, stop: int | None = None, grammar: Grammar = PLAIN
+) -> Expected:
     """Sum the lines whose first byte lies in [start, stop)."""
     expected = Expected()
+    good = good_line(grammar)
     stop = len(content) if stop is None else stop
     offset = 0
     number = 0
@@ -45,28 +63,38 @@ def parse(content: bytes, start: int = 0, stop: int | None = None) -> Expected:
         if feed >= 0 and line.endswith(b"\r"):
             line = line[:-1]
         if offset >= start:
-            if match := _GOOD.fullmatch(line):
-                expected.sums[int(match[1])] += int(match[2])
+            if match := good.fullmatch(line):
+                expected.sums[int(match[1])] += amount_of(match[2], grammar)
                 expected.good += 1
             else:
                 raw = line[:_RAW_BYTES_MAX]
-                expected.bad.append(Bad(number, offset, len(line), reason_of(line), raw))
+                expected.bad.append(Bad(number, offset, len(line), reason_of(line, grammar), raw))
             number += 1
         offset = end + 1
     return expected
 
 
-def reason_of(line: bytes) -> BadReason:
+def reason_of(line: bytes, grammar: Grammar = PLAIN) -> BadReason:
     """Say what is wrong first with a bad line."""
+    sign = b"(?:-|(?!-))" if grammar.signed else b""
+    start = rb"[0-9]+ " + sign
+    pointed = [
+        (start + rb"[.].*", BadReason.POINT_ALONE),
+        (start + rb"[0-9]+[.]([^0-9].*)?", BadReason.POINT_ALONE),
+        (start + rb"[0-9]+[.][0-9]{%d}.*" % (grammar.decimals + 1), BadReason.DECIMALS_TOO_MANY),
+    ]
     rules = [
         (rb"", BadReason.EMPTY),
         (rb"[0-9]{19}.*", BadReason.CONSUMER_TOO_LONG),
         (rb"[0-9]+", BadReason.SPACE_MISSING),
         (rb" .*", BadReason.CONSUMER_MISSING),
         (rb"[0-9]*[^0-9 ].*", BadReason.CONSUMER_NOT_DIGITS),
-        (rb"[0-9]+ ", BadReason.AMOUNT_MISSING),
-        (rb"[0-9]+ [^0-9].*", BadReason.AMOUNT_NOT_DIGITS),
-        (rb"[0-9]+ [0-9]{19}.*", BadReason.AMOUNT_TOO_LONG),
+        *([] if grammar.signed else [(rb"[0-9]+ -.*", BadReason.AMOUNT_NEGATIVE)]),
+        (start, BadReason.AMOUNT_MISSING),
+        (start + rb"[0-9]{19}.*", BadReason.AMOUNT_TOO_LONG),
+        (start + rb"[0-9]{%d}.*" % (19 - grammar.decimals), BadReason.AMOUNT_TOO_GREAT),
+        *(pointed if grammar.decimals else []),
+        (start + rb"[^0-9].*", BadReason.AMOUNT_NOT_DIGITS),
     ]
     for pattern, reason in rules:
         if re.fullmatch(pattern, line, re.DOTALL):
@@ -90,6 +118,13 @@ def listed(batches: list[BadLines]) -> list[Bad]:
     ]
 
 
+def signed(low: int, high: int) -> int:
+    """Return the number of two words in two's complement."""
+    return int.from_bytes(
+        low.to_bytes(8, "little") + high.to_bytes(8, "little"), "little", signed=True
+    )
+
+
 def sums_of(result: SpanResult) -> Counter[int]:
     """The kernel's sums as plain integers."""
     sums = result.sums
@@ -97,7 +132,7 @@ def sums_of(result: SpanResult) -> Counter[int]:
     for consumer, low, high in zip(
         sums.consumer.tolist(), sums.low.tolist(), sums.high.tolist(), strict=True
     ):
-        found[consumer] = low + (high << 64)
+        found[consumer] = signed(low, high)
     return found
 
 

@@ -1,6 +1,5 @@
 """What the generator writes, and what it says that this adds up to."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from qanat.errors import ConfigError
+from qanat.pipelines.metering.generate.lines import LineMaker
 from qanat.pipelines.metering.generator import (
     MALFORMED_KINDS,
     BadLine,
@@ -19,8 +19,10 @@ from qanat.pipelines.metering.generator import (
     generate,
     generate_stream,
 )
+from qanat.pipelines.metering.lines import Grammar
+from tests.unit.pipelines.metering.reference import amount_of, good_line
 
-GRAMMAR = re.compile(rb"[0-9]{1,18} [0-9]{1,18}")
+PLAIN_KINDS = tuple(kind for kind in MALFORMED_KINDS if kind not in {"sign", "decimal-point"})
 SMALL = GeneratorOptions(
     files=3, size_bytes_min=20_000, size_bytes_max=40_000, consumers=500, durable=False, seed=11
 )
@@ -50,16 +52,16 @@ def lines_of(content: bytes) -> Iterator[tuple[int, bytes]]:
 class Reference:
     """Counts files in plain Python."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: GeneratorOptions) -> None:
+        self.grammar = Grammar(signed=options.signed_share > 0, decimals=options.decimals)
         self.totals: Counter[int] = Counter()
         self.bad: list[tuple[str, int, int, bytes]] = []
         self.good = 0
 
     def count(self, name: str, content: bytes) -> None:
         for number, (offset, line) in enumerate(lines_of(content), start=1):
-            if GRAMMAR.fullmatch(line):
-                consumer, amount = map(int, line.split(b" "))
-                self.totals[consumer] += amount
+            if match := good_line(self.grammar).fullmatch(line):
+                self.totals[int(match[1])] += amount_of(match[2], self.grammar)
                 self.good += 1
             else:
                 self.bad.append((name, number, offset, line))
@@ -88,6 +90,10 @@ def stream(options: GeneratorOptions, index: int = 0) -> bytes:
         replace(
             SMALL, size_bytes_min=40_000, bad_share=1.0, bad_kinds=("empty",), bad_lines_kept=10**6
         ),
+        replace(SMALL, signed_share=0.3),
+        replace(SMALL, decimals=3, padded_share=0.2),
+        replace(EVERYTHING, signed_share=0.6, decimals=9, bad_kinds=PLAIN_KINDS),
+        replace(SMALL, signed_share=1.0, consumers=2, amount_min=10**18 - 1, amount_max=10**18 - 1),
     ],
     ids=lambda options: f"{options.distribution}-{options.bad_share}-{options.size_bytes_max}",
 )
@@ -98,7 +104,7 @@ def test_the_expected_result_is_that_of_a_count_in_plain_python(
     options = replace(options, bad_lines_kept=10**6)
     expected = generate(options, tmp_path)
 
-    reference = Reference()
+    reference = Reference(options)
     for path in sorted(tmp_path.iterdir()):
         reference.count(path.name, path.read_bytes())
     assert dict(reference.totals) == expected.totals()
@@ -117,7 +123,7 @@ def test_each_file_has_its_own_result(tmp_path: Path) -> None:
     assert [0, 1, 2] == [file.index for file in files]
     for file in files:
         content = (tmp_path / file.name).read_bytes()
-        reference = Reference()
+        reference = Reference(EVERYTHING)
         reference.count(file.name, content)
         alone = expect(replace(EVERYTHING, files=1, first_index=file.index))
         assert dict(reference.totals) == alone.totals()
@@ -149,7 +155,7 @@ def test_every_kind_of_malformed_line_is_malformed(kind: str) -> None:
     options = replace(
         SMALL, bad_share=1.0, bad_kinds=(kind,), crlf_share=0.5, unterminated_share=1.0
     )
-    reference = Reference()
+    reference = Reference(options)
     reference.count("", stream(options))
 
     assert reference.good == 0
@@ -222,6 +228,45 @@ def test_sums_beyond_64_bits_are_exact() -> None:
 
     assert expected.amount_sum == expected.lines_good * (10**18 - 1) > 2**69
     assert {1: expected.amount_sum} == expected.totals()
+
+
+def test_signs_and_decimals_are_drawn_as_asked() -> None:
+    """The shares are met, every amount has all its decimals, and otherwise the lines stay the same."""
+    plain, scaled = (
+        [line for _, line in lines_of(stream(options))]
+        for options in (SMALL, replace(SMALL, signed_share=0.25, decimals=2))
+    )
+    negative = [line for line in scaled if b" -" in line]
+    assert 0.2 < len(negative) / len(scaled) < 0.3
+    for before, line in zip(plain, scaled, strict=False):
+        consumer, amount = before.split(b" ")
+        whole, fraction = divmod(int(amount), 100)
+        assert b"%s %d.%02d" % (consumer, whole, fraction) == line.replace(b"-", b"")
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"), [({"signed_share": 0.1}, "sign"), ({"decimals": 1}, "decimal-point")]
+)
+def test_kinds_that_are_well_formed_are_refused(options: dict[str, int], kind: str) -> None:
+    """A line that is good by the grammar isn't handed out as a malformed one."""
+    with pytest.raises(ConfigError, match=f"without {kind}"):
+        replace(SMALL, bad_share=0.1, **options)  # type: ignore[arg-type]  # by name
+
+
+@pytest.mark.parametrize("signed_share", [0.0, 0.4])
+def test_a_file_that_is_given_up_is_taken_back(signed_share: float) -> None:
+    """Nothing of it stays in the totals, negative amounts and sums beyond 64 bits included."""
+    options = replace(
+        SMALL, consumers=3, amount_max=10**18 - 1, size_bytes_min=9 << 20, size_bytes_max=9 << 20
+    )
+    maker = LineMaker(replace(options, signed_share=signed_share))
+    for number, _ in enumerate(maker.blocks(0)):
+        if number == 2:
+            break
+    assert maker.totals.any()
+    maker.take_back(0)
+    assert not maker.totals.any()
+    assert not maker.carries.any()
 
 
 def test_malformed_lines_are_kept_up_to_a_limit_and_counted_beyond() -> None:

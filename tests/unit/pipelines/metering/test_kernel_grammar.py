@@ -1,10 +1,12 @@
 """What is a line, what isn't, and what is told about it."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qanat.pipelines.metering.lines import BadLines, BadReason
+from qanat.pipelines.metering.lines import PLAIN, BadLines, BadReason, Grammar
 from qanat.pipelines.metering.spans import Cutting, Span, SpanResult, sum_span
 from tests.unit.pipelines.metering.reference import (
     Bytes,
@@ -20,7 +22,7 @@ WHOLE = Cutting()
 
 
 def summed(
-    source: Bytes, cutting: Cutting = WHOLE, threads: int = 1
+    source: Bytes, cutting: Cutting = WHOLE, threads: int = 1, grammar: Grammar = PLAIN
 ) -> tuple[SpanResult, list[BadLines]]:
     """Sum a whole source."""
     batches: list[BadLines] = []
@@ -30,15 +32,17 @@ def summed(
         threads=threads,
         max_keys=1_000_000,
         on_bad=batches.append,
-        cutting=cutting,
+        cutting=replace(cutting, grammar=grammar),
     )
     return result, batches
 
 
-def agree(source: Bytes, cutting: Cutting = WHOLE, threads: int = 1) -> None:
+def agree(
+    source: Bytes, cutting: Cutting = WHOLE, threads: int = 1, grammar: Grammar = PLAIN
+) -> None:
     """Assert that the kernel and the plain parser agree about everything."""
-    expected = parse(source.content)
-    result, batches = summed(source, cutting, threads)
+    expected = parse(source.content, grammar=grammar)
+    result, batches = summed(source, cutting, threads, grammar)
     assert expected.sums == sums_of(result)
     assert expected.bad == listed(batches)
     assert (expected.good, len(expected.bad)) == (result.lines_good, result.lines_bad)
@@ -66,6 +70,9 @@ BAD = [
     (b"12 \r\n", BadReason.AMOUNT_MISSING),
     (b"12  3\n", BadReason.AMOUNT_NOT_DIGITS),
     (b"12 +3\n", BadReason.AMOUNT_NOT_DIGITS),
+    (b"12 .5\n", BadReason.AMOUNT_NOT_DIGITS),
+    (b"12 -3\n", BadReason.AMOUNT_NEGATIVE),
+    (b"12 -\n", BadReason.AMOUNT_NEGATIVE),
     (b"12 " + b"3" * 19 + b"\n", BadReason.AMOUNT_TOO_LONG),
     (b"12 3 \n", BadReason.AMOUNT_FOLLOWED),
     (b"12 3.5\n", BadReason.AMOUNT_FOLLOWED),

@@ -7,18 +7,21 @@ from hypothesis import strategies as st
 
 from qanat.pipelines.metering.kernel import layout
 from qanat.pipelines.metering.kernel.native import load
-from qanat.pipelines.metering.kernel.summing import Words, merge
+from qanat.pipelines.metering.kernel.summing import Words, carried, merge
 from qanat.pipelines.metering.sums import Carries, Sums
+from tests.unit.pipelines.metering.reference import signed
 
 CONSUMER_MAX = 10**18 - 1
 RECORDS = st.dictionaries(
-    st.integers(0, 300) | st.integers(0, CONSUMER_MAX), st.integers(0, 2**64 - 1), max_size=50
+    st.integers(0, 300) | st.integers(0, CONSUMER_MAX),
+    st.integers(-(2**63), 2**63 - 1),
+    max_size=50,
 )
 
 
 def records_of(sums: dict[int, int]) -> Words:
     """Records in ascending order."""
-    rows = [(consumer + 1, sums[consumer]) for consumer in sorted(sums)]
+    rows = [(consumer + 1, sums[consumer] % 2**64) for consumer in sorted(sums)]
     return np.array(rows, np.uint64).reshape(len(rows), 2)
 
 
@@ -51,17 +54,19 @@ def test_merge(left: dict[int, int], right: dict[int, int]) -> None:
     }
     found = zip(sums.consumer.tolist(), sums.low.tolist(), sums.high.tolist(), strict=True)
     assert sorted(expected.items()) == [
-        (consumer, low + (high << 64)) for consumer, low, high in found
+        (consumer, signed(low, high)) for consumer, low, high in found
     ]
     assert sum(expected.values()) == sums.total()
 
 
-@given(st.lists(st.lists(st.integers(0, 20), max_size=30), max_size=5))
-def test_carries_add_up(batches: list[list[int]]) -> None:
-    """Carries are counted per consumer, in any order and over any number of batches."""
+@given(st.lists(st.lists(st.tuples(st.integers(0, 20), st.booleans()), max_size=30), max_size=5))
+def test_carries_add_up(batches: list[list[tuple[int, bool]]]) -> None:
+    """Carries are counted per consumer, in any order and direction, and over any number of batches."""
     carries = Carries.none()
     for batch in batches:
-        carries = carries.plus(np.array(batch, np.uint64))
-    everything = [consumer for batch in batches for consumer in batch]
-    expected = {consumer: everything.count(consumer) for consumer in sorted(set(everything))}
+        wrapped = [consumer + layout.WRAPPED_DOWN * down for consumer, down in batch]
+        carries = carries.joined(carried(np.array(wrapped, np.uint64)))
+    expected: dict[int, int] = {}
+    for consumer, down in sorted(entry for batch in batches for entry in batch):
+        expected[consumer] = expected.get(consumer, 0) + (-1 if down else 1)
     assert expected == dict(zip(carries.consumers.tolist(), carries.counts.tolist(), strict=True))

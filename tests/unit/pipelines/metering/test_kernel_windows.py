@@ -12,6 +12,7 @@ import pytest
 from qanat.pipelines.metering.generate.malformed import MALFORMED_KINDS
 from qanat.pipelines.metering.generator import GeneratorOptions, generate
 from qanat.pipelines.metering.kernel import layout
+from qanat.pipelines.metering.lines import PLAIN, Grammar
 from qanat.pipelines.metering.spans import Cutting
 from tests.unit.pipelines.metering.reference import Bytes, listed, sums_of
 from tests.unit.pipelines.metering.test_kernel_grammar import BAD, WHOLE, agree, summed
@@ -67,26 +68,40 @@ def test_windows_of_all_kinds(seed: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("digits", [None, 12])
-def test_against_the_generator(digits: int | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("digits", "grammar"),
+    [
+        (None, PLAIN),
+        (12, PLAIN),
+        (None, Grammar(signed=True)),
+        (None, Grammar(decimals=3)),
+        (12, Grammar(signed=True, decimals=9)),
+    ],
+)
+def test_against_the_generator(digits: int | None, grammar: Grammar, tmp_path: Path) -> None:
     """128 MB with malformed lines of every kind: each sum and each bad line is the one that the generator knows."""
     size = 128_000_000
+    well_formed = {"sign": grammar.signed, "decimal-point": grammar.decimals > 0}
+    kinds = tuple(kind for kind in MALFORMED_KINDS if not well_formed.get(kind, False))
     options = GeneratorOptions(
         seed=digits or 1,
         size_bytes_min=size,
         size_bytes_max=size,
         consumers=100_000,
         consumer_digits=digits,
+        signed_share=0.3 if grammar.signed else 0.0,
+        decimals=grammar.decimals,
         bad_share=0.002,
+        bad_kinds=kinds,
         bad_lines_kept=1_000_000,
         durable=False,
         pattern="lines-{index}.txt",
     )
     expected = generate(options, tmp_path)
     source = Bytes((tmp_path / "lines-0.txt").read_bytes())
-    result, batches = summed(source, threads=2)
+    result, batches = summed(source, threads=2, grammar=grammar)
     assert expected.lines_bad == len(expected.bad_lines) > 10_000
-    assert set(MALFORMED_KINDS) == expected.bad_by_kind.keys()
+    assert set(kinds) == expected.bad_by_kind.keys()
     assert (expected.lines_good, expected.lines_bad) == (result.lines_good, result.lines_bad)
     assert [
         (bad.line - 1, bad.offset_bytes, len(bad.raw), bad.raw[:256]) for bad in expected.bad_lines
@@ -99,7 +114,8 @@ def test_portable_machine_code() -> None:
     leads to them.
     """
     folder = Path(__file__).parent
-    files = [folder / "test_kernel_grammar.py", folder / "test_kernel_windows.py"]
+    names = ("test_kernel_grammar.py", "test_kernel_windows.py", "test_kernel_scaled.py")
+    files = [folder / name for name in names]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *map(str, files)]
     choice = ["-m", "not slow", "-k", "not portable", "-n", "0"]
     environment = {**os.environ, "NUMBA_CPU_NAME": llvm.get_host_cpu_name()}

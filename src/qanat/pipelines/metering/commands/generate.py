@@ -44,12 +44,21 @@ class GenerateSettings(msgspec.Struct, frozen=True, kw_only=True):
     zipf_exponent: Annotated[
         float, _about("With zipf: rank k occurs in proportion to k^-exponent.")
     ] = 1.0
-    amount_min: Annotated[int, _about("The smallest amount.")] = 1
-    amount_max: Annotated[int, _about("The largest amount.")] = 100_000
+    amount_min: Annotated[int, _about("The smallest amount, without its sign.")] = 1
+    amount_max: Annotated[int, _about("The largest amount, in units of the last decimal.")] = (
+        100_000
+    )
+    signed_share: Annotated[float, _about("Share of amounts that are negative, 0 to 1.")] = 0.0
+    decimals: Annotated[
+        int, _about("Digits of an amount behind its decimal point; 0 for no point.")
+    ] = 0
     bad_share: Annotated[float, _about("Share of malformed lines, 0 to 1.")] = 0.0
     bad_kinds: Annotated[
-        str, _about(f"Which kinds of them, joined by commas: {', '.join(MALFORMED_KINDS)}.")
-    ] = ",".join(MALFORMED_KINDS)
+        str,
+        _about(
+            f"Which kinds of them, joined by commas; all that are malformed if empty: {', '.join(MALFORMED_KINDS)}."
+        ),
+    ] = ""
     crlf_share: Annotated[float, _about("Share of lines that end in CRLF.")] = 0.0
     padded_share: Annotated[float, _about("Share of lines with leading zeros.")] = 0.0
     unterminated_share: Annotated[
@@ -110,8 +119,10 @@ def options_of(settings: GenerateSettings) -> GeneratorOptions:
         zipf_exponent=settings.zipf_exponent,
         amount_min=settings.amount_min,
         amount_max=settings.amount_max,
+        signed_share=settings.signed_share,
+        decimals=settings.decimals,
         bad_share=settings.bad_share,
-        bad_kinds=tuple(filter(None, settings.bad_kinds.split(","))),
+        bad_kinds=_kinds(settings),
         crlf_share=settings.crlf_share,
         padded_share=settings.padded_share,
         unterminated_share=settings.unterminated_share,
@@ -121,6 +132,13 @@ def options_of(settings: GenerateSettings) -> GeneratorOptions:
         bytes_per_s=float(settings.rate) or None,
         files_per_s=settings.files_per_second or None,
     )
+
+
+def _kinds(settings: GenerateSettings) -> tuple[str, ...]:
+    """Return the kinds that were chosen, or all but those of which some are good by the grammar."""
+    chosen = tuple(filter(None, settings.bad_kinds.split(",")))
+    good = {"sign": settings.signed_share > 0, "decimal-point": settings.decimals > 0}
+    return chosen or tuple(kind for kind in MALFORMED_KINDS if not good.get(kind, False))
 
 
 def _tell(file: GeneratedFile) -> None:

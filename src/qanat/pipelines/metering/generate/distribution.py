@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from qanat.pipelines.metering.generate.kernel import compiled
+from qanat.pipelines.metering.generate.compiled import compiled
 
 # A bucket holds 1 / 2^10 of the ranks up to its own.
 _WIDTH_BITS: Final = 10

@@ -8,30 +8,14 @@ and lines can be taken back by making them again.
 Numbers are unsigned 64-bit throughout: numba turns a mixture of signed and unsigned into a float.
 """
 
-from collections.abc import Callable
-from typing import Final, TypeVar, cast
+from typing import Final
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from qanat.pipelines.metering.generate.compiled import compiled
 from qanat.pipelines.metering.generate.malformed import AMOUNT, CONSUMER, NINETEEN, RANDOM
 from qanat.pipelines.metering.generate.shape import Shape, Span, Tables
-
-_Function = TypeVar("_Function", bound=Callable[..., object])
-
-
-def compiled(function: _Function) -> _Function:
-    """Compile on the first call; the machine code is cached on disk and runs without the GIL.
-
-    Everything that calls each other is in this file: numba looks for changes in the file of the
-    function that is called, not in those of what it calls in turn.
-    """
-    try:
-        return cast(_Function, numba.njit(nogil=True, cache=True, error_model="numpy")(function))
-    except RuntimeError:  # neither this folder nor the user's cache folder can be written
-        return cast(_Function, numba.njit(nogil=True, error_model="numpy")(function))
-
 
 # Sebastiano Vigna's constants of splitmix64: the increment of its counter and the two multipliers
 # of its output.
@@ -62,8 +46,9 @@ _U19: Final = np.uint64(19)
 BATCH_LINES: Final = 64
 # The rows of an array of drawn lines. Words and widths are there if all numbers have few digits.
 _INDEX, _CONSUMER, _AMOUNT, _CONSUMER_WORD, _CONSUMER_WIDTH, _AMOUNT_WORD, _AMOUNT_WIDTH = range(7)
-_DRAWN_ROWS: Final = 7
-_SPACE, _CR, _LF = (np.uint8(ord(c)) for c in " \r\n")
+_NEGATIVE: Final = 7
+_DRAWN_ROWS: Final = 8
+_SPACE, _CR, _LF, _MINUS, _POINT = (np.uint8(ord(c)) for c in " \r\n-.")
 
 
 @compiled
@@ -158,6 +143,26 @@ def put_number(
         width = _U8
     put_word(buffer, position, eight_digits(value) >> ((_U8 - width) * _U8))
     return position + width
+
+
+@compiled
+def put_amount(
+    buffer: NDArray[np.uint8],
+    position: np.uint64,
+    amount: np.uint64,
+    width: np.uint64,
+    negative: np.uint64,
+    shape: Shape,
+) -> np.uint64:
+    """Write an amount with its sign and all its decimals, the rest as `put_number` does."""
+    if negative:
+        buffer[position] = _MINUS
+        position += _U1
+    if shape.decimals == _U0:
+        return put_number(buffer, position, amount, width)
+    end = put_number(buffer, position, amount // shape.unit, width)
+    buffer[end] = _POINT
+    return put_number(buffer, end + _U1, amount % shape.unit, shape.decimals)
 
 
 @compiled
@@ -288,10 +293,13 @@ def put_lines(
             put_word(buffer, end + _U1, draws[_AMOUNT_WORD, column])
             end += _U1 + draws[_AMOUNT_WIDTH, column]
         else:
+            negative = np.uint64((extra >> _U48) < shape.signed_share)
+            draws[_NEGATIVE, column] = negative
             widths = extra if (decision & _MASK16) < shape.padded_share else _U0
             end = put_number(buffer, position, consumer, widths % _U19)
             buffer[end] = _SPACE
-            end = put_number(buffer, end + _U1, amount, (widths >> _U32) % _U19)
+            width = (widths >> _U32) % (_U19 - shape.decimals)
+            end = put_amount(buffer, end + _U1, amount, width, negative, shape)
         if ((decision >> _U16) & _MASK16) < shape.crlf_share:
             buffer[end] = _CR
             end += _U1
@@ -302,10 +310,20 @@ def put_lines(
             bad[bad_count, 0], bad[bad_count, 1] = first_line + column, np.int64(position)
             bad[bad_count, 2], bad[bad_count, 3] = np.int64(end - position), kind
             draws[_INDEX, column], draws[_AMOUNT, column] = shape.consumers, _U0
+            draws[_NEGATIVE, column] = _U0
             bad_count += 1
         position = end + _U1
         counter += _STEPS_PER_LINE
     return wanted, position, bad_count
+
+
+@compiled
+def add(low: np.uint64, amount: np.uint64, negative: bool) -> tuple[np.uint64, int]:
+    """Add an amount, or take it away; return the low 64 bits and what the others change by."""
+    if negative:
+        return low - amount, -1 if low < amount else 0
+    total = low + amount
+    return total, 1 if total < low else 0
 
 
 @compiled
@@ -322,23 +340,16 @@ def add_lines(
     `carries` is touched only where 64 bits are exceeded.
     """
     sum_low, sum_high = _U0, 0
+    one = _U0 - _U1 if taking_back else _U1
     for column in range(lines):
         index, amount = draws[_INDEX, column], draws[_AMOUNT, column]
-        before = totals[index, 0]
-        if taking_back:
-            totals[index, 0] = before - amount
-            totals[index, 1] -= _U1
-            if amount > before:
-                carries[index] -= 1
-        else:
-            after = before + amount
-            totals[index, 0] = after
-            totals[index, 1] += _U1
-            if after < before:
-                carries[index] += 1
-        sum_low += amount
-        if sum_low < amount:
-            sum_high += 1
+        negative = draws[_NEGATIVE, column] != _U0
+        totals[index, 0], carry = add(totals[index, 0], amount, taking_back != negative)
+        totals[index, 1] += one
+        if carry:
+            carries[index] += carry
+        sum_low, carry = add(sum_low, amount, negative)
+        sum_high += carry
     return sum_low, sum_high
 
 
@@ -361,7 +372,8 @@ def fill_block(
     """
     line, position, bad_count, complete = span.line, _U0, 0, False
     sum_low, sum_high = _U0, 0
-    draws = np.empty((_DRAWN_ROWS, BATCH_LINES), np.uint64)
+    # Zeros: what nothing is drawn for is positive.
+    draws = np.zeros((_DRAWN_ROWS, BATCH_LINES), np.uint64)
     last_position = np.uint64(buffer.size - BATCH_LINES * shape.line_bytes_max)
     last_bad = len(bad) - BATCH_LINES
     while (

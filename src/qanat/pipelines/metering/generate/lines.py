@@ -26,8 +26,8 @@ from qanat.pipelines.metering.generate.shape import Filled, Shape, Span, Tables
 BLOCK_BYTES: Final = 1 << 20
 # Malformed lines per block; a block with more of them just ends early.
 _BAD_PER_BLOCK: Final = 1 << 14
-# Two numbers of 18 digits and a space.
-_GOOD_BYTES_MAX: Final = 37
+# Two numbers of 18 digits, a space, a sign and a decimal point.
+_GOOD_BYTES_MAX: Final = 39
 # CR and LF, and what the kernel overwrites behind a number.
 _AFTER_LINE_BYTES: Final = 9
 _NO_LINE_END: Final = 2**63 - 1
@@ -196,12 +196,17 @@ def _shape(options: GeneratorOptions, tables: Tables) -> Shape:
         crlf_share=np.uint64(_threshold(options.crlf_share, 16)),
         padded_share=np.uint64(_threshold(options.padded_share, 16)),
         line_bytes_max=max(_GOOD_BYTES_MAX, templates.length_bytes_max) + _AFTER_LINE_BYTES,
+        signed_share=np.uint64(_threshold(options.signed_share, 16)),
+        decimals=np.uint64(options.decimals),
+        unit=np.uint64(10**options.decimals),
         few_digits=_has_few_digits(options),
     )
 
 
 def _has_few_digits(options: GeneratorOptions) -> bool:
     """Whether a number is always written as one word of 8 bytes."""
+    if options.signed_share or options.decimals:
+        return False
     last = options.first_consumer + options.consumers - 1
     if options.consumer_digits is not None:
         last = 10**options.consumer_digits - 1

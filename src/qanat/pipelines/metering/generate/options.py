@@ -18,6 +18,7 @@ SIDE_FILE_SUFFIX: Final = ".meta.json"
 
 # The grammar's limit: 1 to 18 decimal digits.
 NUMBER_MAX: Final = 10**18 - 1
+DECIMALS_MAX: Final = 9
 # Totals take 16 bytes per consumer: 4 GiB at this limit.
 CONSUMERS_MAX: Final = 1 << 28
 ZIPF_EXPONENT_MAX: Final = 8.0
@@ -47,7 +48,9 @@ class GeneratorOptions:
         distribution: "uniform" or "zipf": how often the consumers occur.
         zipf_exponent: the consumer of rank k occurs in proportion to k^-exponent.
         amount_min: smallest amount.
-        amount_max: largest amount; amounts are drawn evenly.
+        amount_max: largest amount; amounts are drawn evenly. Both are in units of the last decimal.
+        signed_share: share of good lines whose amount is negative.
+        decimals: digits of an amount behind its decimal point, 0 to 9; 0 for no point.
         bad_share: share of malformed lines, 0 to 1.
         bad_kinds: which kinds of them, out of MALFORMED_KINDS, equally often.
         crlf_share: share of lines that end in CRLF.
@@ -83,6 +86,8 @@ class GeneratorOptions:
     zipf_exponent: float = 1.0
     amount_min: int = 1
     amount_max: int = 100_000
+    signed_share: float = 0.0
+    decimals: int = 0
     bad_share: float = 0.0
     bad_kinds: tuple[str, ...] = MALFORMED_KINDS
     crlf_share: float = 0.0
@@ -136,7 +141,14 @@ class GeneratorOptions:
     def _check_lines(self) -> None:
         _check("amount_min", self.amount_min, 0, NUMBER_MAX)
         _check("amount_max", self.amount_max, self.amount_min, NUMBER_MAX)
-        for share in ("bad_share", "crlf_share", "padded_share", "unterminated_share"):
+        _check("decimals", self.decimals, 0, DECIMALS_MAX)
+        for share in (
+            "signed_share",
+            "bad_share",
+            "crlf_share",
+            "padded_share",
+            "unterminated_share",
+        ):
             _check(share, getattr(self, share), 0.0, 1.0)
         if not self.bad_kinds:
             raise ConfigError(
@@ -144,6 +156,15 @@ class GeneratorOptions:
             )
         for kind in self.bad_kinds:
             _choose("bad_kinds", kind, MALFORMED_KINDS)
+        if self.bad_share:
+            self._check_kind("sign", well_formed=self.signed_share > 0, option="signed_share")
+            self._check_kind("decimal-point", well_formed=self.decimals > 0, option="decimals")
+
+    def _check_kind(self, kind: str, *, well_formed: bool, option: str) -> None:
+        """Refuse a kind of malformed lines some of which are well-formed by the grammar."""
+        if well_formed and kind in self.bad_kinds:
+            hint = f"With {option} some of those lines are good ones."
+            raise ConfigError("bad_kinds", ",".join(self.bad_kinds), f"without {kind}", hint)
 
     def _check_output(self) -> None:
         _choose("compression", self.compression, COMPRESSIONS)

@@ -18,7 +18,10 @@ class Shape(NamedTuple):
     crlf_share: np.uint64  # of 2^16
     padded_share: np.uint64  # of 2^16
     line_bytes_max: int
-    few_digits: bool  # every number is below 10^8 and none is padded
+    signed_share: np.uint64  # of 2^16: amounts that are negative
+    decimals: np.uint64
+    unit: np.uint64  # 10^decimals: what the digit before the decimal point stands for
+    few_digits: bool  # every number is below 10^8 and digits alone, none padded
 
 
 class Tables(NamedTuple):

@@ -1,6 +1,7 @@
 """What is wrong with a line, and where it is noted."""
 
 from qanat.pipelines.metering.kernel import layout
+from qanat.pipelines.metering.kernel.amounts import amount_fault, digits_at
 from qanat.pipelines.metering.kernel.compiled import compiled
 from qanat.pipelines.metering.kernel.layout import DIGITS_MAX, RAW_BYTES_MAX, SPACE
 from qanat.pipelines.metering.kernel.swar import (
@@ -8,8 +9,6 @@ from qanat.pipelines.metering.kernel.swar import (
     get_field,
     get_index,
     get_word,
-    lowest_bit,
-    no_digits_of_64,
     put_byte,
     put_field,
     put_index,
@@ -22,27 +21,20 @@ _CONSUMER_MISSING = int(BadReason.CONSUMER_MISSING)
 _CONSUMER_NOT_DIGITS = int(BadReason.CONSUMER_NOT_DIGITS)
 _CONSUMER_TOO_LONG = int(BadReason.CONSUMER_TOO_LONG)
 _SPACE_MISSING = int(BadReason.SPACE_MISSING)
-_AMOUNT_MISSING = int(BadReason.AMOUNT_MISSING)
-_AMOUNT_NOT_DIGITS = int(BadReason.AMOUNT_NOT_DIGITS)
-_AMOUNT_TOO_LONG = int(BadReason.AMOUNT_TOO_LONG)
-_AMOUNT_FOLLOWED = int(BadReason.AMOUNT_FOLLOWED)
 
 
 @compiled
-def fault(begin: int, end: int) -> int:
+def fault(state: int, begin: int, end: int) -> int:
     """Return the `BadReason` of the line [begin, end), or 0 for a good one.
 
     Of a line longer than `CARRY_BYTES_MAX` the start tells.
     """
     consumer = digits_at(begin, end)
     found = _consumer_fault(begin, end, consumer)
-    return found if found != 0 else _amount_fault(begin + consumer + 1, end)
-
-
-@compiled
-def digits_at(begin: int, end: int) -> int:
-    """How many digits stand at `begin`; 64 stands for more."""
-    return min(lowest_bit(no_digits_of_64(begin)), end - begin)
+    if found != 0:
+        return found
+    signed, decimals = get_field(state, layout.SIGNED), get_field(state, layout.DECIMALS)
+    return amount_fault(begin + consumer + 1, end, signed, decimals)
 
 
 @compiled
@@ -53,7 +45,7 @@ def note(state: int, begin: int, length: int, line: int) -> None:
     put_field(get_field(state, layout.BAD_LINE), index, line)
     put_field(get_field(state, layout.BAD_OFFSET), index, offset)
     put_field(get_field(state, layout.BAD_LENGTH), index, length)
-    put_byte(get_field(state, layout.BAD_REASON), index, fault(begin, begin + length))
+    put_byte(get_field(state, layout.BAD_REASON), index, fault(state, begin, begin + length))
     ends = get_field(state, layout.BAD_RAW_END)
     raw = get_field(state, layout.BAD_RAW) + get_index(ends, index)
     kept = min(length, RAW_BYTES_MAX)
@@ -80,15 +72,3 @@ def _consumer_fault(begin: int, end: int, digits: int) -> int:
     if get_byte(begin, digits) != SPACE:
         return _CONSUMER_NOT_DIGITS
     return _CONSUMER_MISSING if digits == 0 else 0
-
-
-@compiled
-def _amount_fault(begin: int, end: int) -> int:
-    digits = digits_at(begin, end)
-    if begin == end:
-        return _AMOUNT_MISSING
-    if digits > DIGITS_MAX:
-        return _AMOUNT_TOO_LONG
-    if digits == 0:
-        return _AMOUNT_NOT_DIGITS
-    return 0 if begin + digits == end else _AMOUNT_FOLLOWED

@@ -36,7 +36,9 @@ KEYS: Final = 11  # keys in the table
 ROOM: Final = 12  # keys the table may hold before it must grow
 RANGE_BITS: Final = 13
 RANGE_INDEX: Final = 14
-CARRIES: Final = 15  # address of consumers whose low word wrapped around, one entry a wrap
+CARRIES: Final = (
+    15  # address of consumers whose low word wrapped around, one entry a wrap (see WRAPPED_DOWN)
+)
 CARRY_COUNT: Final = 16
 BAD_COUNT: Final = 17  # entries in the columns from BAD_LINE to BAD_RAW_END
 BAD_LINE: Final = 18
@@ -56,7 +58,12 @@ CROWDED: Final = 29  # 1: the last window searched too many slots
 SEARCHED: Final = 30  # slots that were searched in vain so far
 MIXED: Final = 31  # so many windows are taken as mixed ones before another may be a plain one
 NOT_PLAIN: Final = 32  # MIXED when the next window that is tried doesn't begin with plain lines
-STATE_FIELDS: Final = 33
+SIGNED: Final = 33  # 1: an amount may begin with a minus sign
+DECIMALS: Final = (
+    34  # an amount may have so many digits behind a decimal point; it counts in units of the last
+)
+FACTORS: Final = 35  # what an amount's digits are multiplied by: see below
+STATE_FIELDS: Final = 35 + 20
 
 # Fields of the other operations' arguments.
 SOURCE: Final = 0
@@ -74,6 +81,10 @@ ARGUMENT_FIELDS: Final = 7
 # One slot or record is two 64-bit words: consumer + 1 (0 marks an empty slot), low word of the sum.
 SLOT_BYTES: Final = 16
 
+# A low word is a signed number, and wraps around where its sign can't be right: beyond 2**63. Where that happens upwards the
+# consumer is noted; where it happens downwards, the consumer with this bit set.
+WRAPPED_DOWN: Final = 1 << 63
+
 # Text is taken in windows that leave the first-level cache (32 KiB) to the arrays made from them.
 WINDOW_BYTES: Final = 4096
 # The shortest good line has four bytes ("1 2" and a line feed).
@@ -82,8 +93,13 @@ WINDOW_GOOD_MAX: Final = WINDOW_BYTES // 4
 LINE_FEED: Final = 10
 CARRIAGE_RETURN: Final = 13
 SPACE: Final = 32
+MINUS: Final = 45
+POINT: Final = 46
 
 DIGITS_MAX: Final = 18
+DECIMALS_MAX: Final = 9
+# At FACTORS: 10 to the power of the index, for decimals that aren't written out; then the same, negative.
+FACTORS_NEGATIVE: Final = DECIMALS_MAX + 1
 RAW_BYTES_MAX: Final = 256
 # What may be left over at the end of a buffer and is moved in front of the next one. Larger than a good line and than
 # RAW_BYTES_MAX: a longer rest is certainly bad, and enough of it is known to say why.
@@ -108,14 +124,18 @@ SHORT_BYTES: Final = 128
 # How many lines ahead a slot is fetched from memory.
 PREFETCH_LINES: Final = 16
 
-# Scratch: two lists of positions (4 bytes each, at most one a window byte), then columns of consumers, amounts and slot
-# addresses (8 bytes each).
+# Scratch: two lists of positions (4 bytes each, at most one a window byte), then columns of consumers, amounts, slot
+# addresses and factors (8 bytes each).
 POSITIONS_BYTES: Final = 4 * (WINDOW_BYTES + 64)
 COLUMN_BYTES: Final = 8 * (WINDOW_BYTES // 2 + 64)
 KEYS_OFFSET: Final = 2 * POSITIONS_BYTES
 AMOUNTS_OFFSET: Final = KEYS_OFFSET + COLUMN_BYTES
 HOMES_OFFSET: Final = AMOUNTS_OFFSET + COLUMN_BYTES
-SCRATCH_BYTES: Final = HOMES_OFFSET + COLUMN_BYTES
+FACTORS_OFFSET: Final = HOMES_OFFSET + COLUMN_BYTES
+# Behind them a list of positions where amounts end, and 64 bytes for what is gathered from all lines of a window.
+ENDS_OFFSET: Final = FACTORS_OFFSET + COLUMN_BYTES
+GATHERED_OFFSET: Final = ENDS_OFFSET + POSITIONS_BYTES
+SCRATCH_BYTES: Final = GATHERED_OFFSET + 64
 
 # A radix sort's places: the begin and end of 256 groups, for each of eight bytes.
 SORT_FANOUT: Final = 256

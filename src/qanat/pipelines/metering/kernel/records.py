@@ -3,12 +3,19 @@
 from numpy import uint64
 
 from qanat.pipelines.metering.kernel.compiled import compiled
-from qanat.pipelines.metering.kernel.layout import SLOT_BYTES, SORT_FANOUT
-from qanat.pipelines.metering.kernel.swar import get_field, get_word, put_field, put_word
+from qanat.pipelines.metering.kernel.layout import SLOT_BYTES, SORT_FANOUT, WRAPPED_DOWN
+from qanat.pipelines.metering.kernel.swar import (
+    get_field,
+    get_word,
+    overflows,
+    put_field,
+    put_word,
+)
 
 # Below so many records an insertion sort is faster than another distribution.
 _INSERTION_MAX = 32
 _ONE = uint64(1)
+_DOWN = uint64(WRAPPED_DOWN)
 
 
 @compiled
@@ -18,7 +25,7 @@ def merge(
     """Merge two sorted runs of records, adding those of one consumer.
 
     Returns the number of records at `target`, and of consumers at `wrapped` whose low word wrapped
-    around.
+    around, with the direction.
     """
     left_end = left + SLOT_BYTES * left_count
     right_end = right + SLOT_BYTES * right_count
@@ -32,10 +39,10 @@ def merge(
         if right_key <= left_key:
             added = get_word(right, 1)
             right += SLOT_BYTES
-            low += added
-            if low < added:
-                put_word(wrapped, wraps, right_key - _ONE)
+            if left_key == right_key and overflows(low, added):
+                put_word(wrapped, wraps, (right_key - _ONE) | (added & _DOWN))
                 wraps += 1
+            low += added
         put_word(place, 0, min(left_key, right_key))
         put_word(place, 1, low)
         place += SLOT_BYTES

@@ -4,6 +4,7 @@ from qanat.pipelines.metering.kernel import layout, strict, table
 from qanat.pipelines.metering.kernel.compiled import compiled
 from qanat.pipelines.metering.kernel.layout import CARRIAGE_RETURN
 from qanat.pipelines.metering.kernel.plain import take_plain
+from qanat.pipelines.metering.kernel.scaled import take_scaled
 from qanat.pipelines.metering.kernel.swar import (
     convert_words,
     get_byte,
@@ -16,6 +17,7 @@ from qanat.pipelines.metering.kernel.windows import (
     LF_STRIDE,
     find_positions,
     split_numbers,
+    split_scaled,
     split_words,
 )
 
@@ -66,7 +68,10 @@ def _take_window(state: int, cursor: int) -> None:
         return
     spaces = get_field(state, layout.SCRATCH)
     feeds = spaces + layout.POSITIONS_BYTES
-    lines = take_plain(text, spaces, feeds, spaces + layout.KEYS_OFFSET)
+    if _scales(state):
+        lines = take_scaled(state, text)
+    else:
+        lines = take_plain(text, spaces, feeds, spaces + layout.KEYS_OFFSET)
     tries = get_field(state, layout.NOT_PLAIN)
     if lines > 0:
         put_field(state, layout.NOT_PLAIN, 0)
@@ -79,6 +84,12 @@ def _take_window(state: int, cursor: int) -> None:
     put_field(state, layout.MIXED, tries)
     put_field(state, layout.NOT_PLAIN, min(2 * tries + 1, layout.MIXED_MAX))
     _take_mixed(state, cursor, text, layout.WINDOW_BYTES if tries > 0 else layout.SHORT_BYTES)
+
+
+@compiled
+def _scales(state: int) -> bool:
+    """Whether amounts may have a sign or decimals."""
+    return get_field(state, layout.SIGNED) + get_field(state, layout.DECIMALS) > 0
 
 
 @compiled
@@ -112,6 +123,12 @@ def _take_alike(state: int, text: int, start: int, positions: int, count: int) -
 
     Returns how many positions and lines they have.
     """
+    if _scales(state):
+        scratch = get_field(state, layout.SCRATCH)
+        keys, amounts = scratch + layout.KEYS_OFFSET, scratch + layout.AMOUNTS_OFFSET
+        used, lines = split_scaled(state, text, start, positions, count, keys, amounts)
+        put_field(state, layout.LINES, get_field(state, layout.LINES) + lines)
+        return used, lines
     # Calls with constants: the compiler makes loops of their own for both line ends.
     if count > 1 and get_byte(text, get_index(positions, 1)) == CARRIAGE_RETURN:
         stride = CRLF_STRIDE

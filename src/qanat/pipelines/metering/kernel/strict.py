@@ -1,8 +1,9 @@
 """One line at a time, strictly: unusual lines, and lines that are longer than a window."""
 
 from qanat.pipelines.metering.kernel import layout
+from qanat.pipelines.metering.kernel.amounts import amount_at, digits_at
 from qanat.pipelines.metering.kernel.compiled import compiled
-from qanat.pipelines.metering.kernel.faults import count_noted, digits_at, fault, note
+from qanat.pipelines.metering.kernel.faults import count_noted, fault, note
 from qanat.pipelines.metering.kernel.layout import CARRIAGE_RETURN, LINE_FEED
 from qanat.pipelines.metering.kernel.swar import (
     get_byte,
@@ -106,13 +107,13 @@ def _take_content(state: int, begin: int, end: int, keys: int, amounts: int) -> 
     """Take the line [begin, end), without what ends it; return 1 if it is good."""
     lines = get_field(state, layout.LINES)
     put_field(state, layout.LINES, lines + 1)
-    if fault(begin, end) != 0:
+    if fault(state, begin, end) != 0:
         note(state, begin, end - begin, lines)
         count_noted(state)
         return 0
     consumer = digits_at(begin, end)
     put_word(keys, 0, number_at(begin, consumer))
-    put_word(amounts, 0, number_at(begin + consumer + 1, end - begin - consumer - 1))
+    put_word(amounts, 0, amount_at(state, begin + consumer + 1, end))
     return 1
 
 

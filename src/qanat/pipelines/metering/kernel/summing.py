@@ -10,7 +10,7 @@ import numpy.typing as npt
 from qanat.pipelines.metering.kernel import layout
 from qanat.pipelines.metering.kernel.bad_columns import BadColumns
 from qanat.pipelines.metering.kernel.native import Kernel
-from qanat.pipelines.metering.lines import BadLines
+from qanat.pipelines.metering.lines import PLAIN, BadLines, Grammar
 from qanat.pipelines.metering.sums import Carries
 
 # Where a buffer's fresh bytes begin; before it, the start of a line that the bytes before ended in.
@@ -50,6 +50,7 @@ class Summing:
         keys_max: int,
         key_range: tuple[int, int],
         growing: AbstractContextManager[object],
+        grammar: Grammar = PLAIN,
     ) -> None:
         """Make an empty table.
 
@@ -59,6 +60,7 @@ class Summing:
             keys_max: Distinct consumers that the table may hold.
             key_range: Index and logarithm of the number of the key ranges.
             growing: Entered while the table grows, when there are two of it for a moment.
+            grammar: What an amount may be.
         """
         self._kernel = kernel
         self._keys_max = keys_max
@@ -77,6 +79,9 @@ class Summing:
         self._state[layout.SCRATCH] = self._scratch.ctypes.data
         self._state[layout.CARRIES] = self._carry_log.ctypes.data
         self._state[layout.RANGE_INDEX], self._state[layout.RANGE_BITS] = key_range
+        self._state[layout.SIGNED], self._state[layout.DECIMALS] = grammar.signed, grammar.decimals
+        powers = 10 ** np.arange(layout.DECIMALS_MAX + 1)
+        self._state[layout.FACTORS : layout.STATE_FIELDS] = np.concatenate((powers, -powers))
         self._state[layout.BAD_LINE : layout.BAD_RAW + 1] = self._bad.addresses()
         self._slots = _empty_slots(_SLOT_BITS_MIN)
         self._show_slots()
@@ -202,7 +207,7 @@ class Summing:
 
     def _drain_carries(self) -> None:
         count = int(self._state[layout.CARRY_COUNT])
-        self._carries = self._carries.plus(self._carry_log[:count])
+        self._carries = self._carries.joined(carried(self._carry_log[:count]))
         self._state[layout.CARRY_COUNT] = 0
 
     def _drain_bad(self) -> None:
@@ -228,7 +233,13 @@ def merge(kernel: Kernel, left: Words, right: Words) -> tuple[Words, Carries]:
     arguments[layout.TARGET], arguments[layout.WRAPPED] = merged.ctypes.data, wrapped.ctypes.data
     count = kernel(layout.MERGE, arguments.ctypes.data)
     merged.resize((count, 2), refcheck=False)
-    return merged, Carries.none().plus(wrapped[: arguments[layout.WRAPPED_COUNT]])
+    return merged, Carries.none().joined(carried(wrapped[: arguments[layout.WRAPPED_COUNT]]))
+
+
+def carried(wrapped: Words) -> Carries:
+    """Return what the kernel noted about low words that wrapped around, in its order."""
+    down = np.uint64(layout.WRAPPED_DOWN)
+    return Carries(wrapped & ~down, np.where(wrapped & down, np.int64(-1), np.int64(1)))
 
 
 def _ignore(_bad: BadLines) -> None:

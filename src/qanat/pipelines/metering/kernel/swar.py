@@ -119,6 +119,18 @@ def _is_line_feed(builder: ir.IRBuilder, text: ir.Value) -> ir.Value:
     return builder.icmp_unsigned("==", text, _bytes(ord("\n")))
 
 
+def _is_point(builder: ir.IRBuilder, text: ir.Value) -> ir.Value:
+    return builder.icmp_unsigned("==", text, _bytes(ord(".")))
+
+
+def _is_return(builder: ir.IRBuilder, text: ir.Value) -> ir.Value:
+    return builder.icmp_unsigned("==", text, _bytes(ord("\r")))
+
+
+def _is_minus(builder: ir.IRBuilder, text: ir.Value) -> ir.Value:
+    return builder.icmp_unsigned("==", text, _bytes(ord("-")))
+
+
 @intrinsic
 def _lowest_bit(_typing: object, _word: object) -> _Typed:
     def emit(
@@ -127,6 +139,26 @@ def _lowest_bit(_typing: object, _word: object) -> _Typed:
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
 
     return types.int64(types.uint64), emit
+
+
+@intrinsic
+def _zeros_above(_typing: object, _word: object) -> _Typed:
+    def emit(
+        _context: object, builder: ir.IRBuilder, _signature: object, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
+        return builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.int64(types.uint64), emit
+
+
+@intrinsic
+def _overflows(_typing: object, _first: object, _second: object) -> _Typed:
+    def emit(
+        _context: object, builder: ir.IRBuilder, _signature: object, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
+        return builder.extract_value(builder.sadd_with_overflow(*arguments), 1)
+
+    return types.boolean(types.uint64, types.uint64), emit
 
 
 @intrinsic
@@ -271,10 +303,18 @@ put_word = cast(Callable[[int, int, uint64], None], _storer(64, types.uint64))
 no_digits_of_64 = cast(Callable[[int], uint64], _mask_of_64(_is_no_digit))
 spaces_of_64 = cast(Callable[[int], uint64], _mask_of_64(_is_space))
 line_feeds_of_64 = cast(Callable[[int], uint64], _mask_of_64(_is_line_feed))
+points_of_64 = cast(Callable[[int], uint64], _mask_of_64(_is_point))
+returns_of_64 = cast(Callable[[int], uint64], _mask_of_64(_is_return))
+minuses_of_64 = cast(Callable[[int], uint64], _mask_of_64(_is_minus))
 
 # The index of the lowest bit that is set; 64 if none is.
 lowest_bit = cast(Callable[[uint64], int], _lowest_bit)
 count_bits = cast(Callable[[uint64], int], _count_bits)
+# How many bits above the highest that is set; 64 if none is.
+zeros_above = cast(Callable[[uint64], int], _zeros_above)
+
+# Whether the sum of two words, taken as signed, is none of 64 bits. Beside the addition it is one jump.
+overflows = cast(Callable[[uint64, uint64], bool], _overflows)
 
 # Stores, as elements of four bytes from an index on, a base plus the places of the lowest sixteen bits of a mask that are
 # set. Whatever else lies within sixteen elements is spoilt.

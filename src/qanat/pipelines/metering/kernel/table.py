@@ -1,8 +1,8 @@
 """The hash table: consumer to sum, open addressing, 16 bytes a slot.
 
-A slot is two words: consumer + 1 (0: empty) and the low 64 bits of the sum. When a low word wraps
-around, the consumer is noted in a list of carries: the high words, which are nearly always 0, take
-no memory.
+A slot is two words: consumer + 1 (0: empty) and the low 64 bits of the sum, as a signed number. When
+it wraps around, the consumer is noted in a list of carries, with the direction: the high words, which
+nearly always only repeat the sign, take no memory. A sum that crosses zero wraps nothing around.
 """
 
 from numpy import uint64
@@ -13,10 +13,12 @@ from qanat.pipelines.metering.kernel.layout import (
     MIX_SECOND,
     PREFETCH_LINES,
     SLOT_BYTES,
+    WRAPPED_DOWN,
 )
 from qanat.pipelines.metering.kernel.swar import (
     get_field,
     get_word,
+    overflows,
     prefetch,
     put_field,
     put_word,
@@ -26,6 +28,7 @@ _FIRST = uint64(MIX_FIRST)
 _SECOND = uint64(MIX_SECOND)
 _ZERO = uint64(0)
 _ONE = uint64(1)
+_DOWN = uint64(WRAPPED_DOWN)
 
 
 @compiled
@@ -111,10 +114,10 @@ def add_pairs(
             slot = slots if slot == last else slot + SLOT_BYTES
             found = get_word(slot, 0)
         amount = get_word(amounts, index)
-        total = get_word(slot, 1) + amount
-        put_word(slot, 1, total)
-        if total < amount:
-            put_word(carries, carry_count, marked - _ONE)
+        before = get_word(slot, 1)
+        put_word(slot, 1, before + amount)
+        if overflows(before, amount):
+            put_word(carries, carry_count, (marked - _ONE) | (amount & _DOWN))
             carry_count += 1
     return fresh, carry_count, searched
 

@@ -10,11 +10,14 @@ more than eight digits take longer in step 2; what isn't plain is left to `stric
 
 from numpy import uint64
 
+from qanat.pipelines.metering.kernel import layout
+from qanat.pipelines.metering.kernel.amounts import amount_at, amount_fault
 from qanat.pipelines.metering.kernel.compiled import compiled
 from qanat.pipelines.metering.kernel.layout import CARRIAGE_RETURN, DIGITS_MAX, LINE_FEED, SPACE
 from qanat.pipelines.metering.kernel.swar import (
     count_bits,
     get_byte,
+    get_field,
     get_index,
     get_word,
     lowest_bit,
@@ -27,6 +30,9 @@ from qanat.pipelines.metering.kernel.swar import (
 # Bytes of a line that aren't digits.
 LF_STRIDE = 2
 CRLF_STRIDE = 3
+
+# The most bytes of a good line that aren't digits: the space, a sign, a point and CR LF.
+_MARKS_MAX = 5
 
 # All bits of a length - 1 that stand for more than eight digits, or for none.
 _NO_WORD = ~7
@@ -103,6 +109,39 @@ def split_numbers(
         start = end + stride - 1
         lines += 1
     return lines
+
+
+@compiled
+def split_scaled(
+    state: int, text: int, start: int, positions: int, count: int, keys: int, amounts: int
+) -> tuple[int, int]:
+    """Move the numbers of lines into columns where amounts may have a sign or decimals, with both line ends.
+
+    Returns how many positions the lines have, and how many lines. Ends before a bad one.
+    """
+    signed, decimals = get_field(state, layout.SIGNED), get_field(state, layout.DECIMALS)
+    used, lines = 0, 0
+    while used + 1 < count:
+        space = get_index(positions, used)
+        last = used + 1
+        stop = min(count, used + _MARKS_MAX)
+        while last < stop and get_byte(text, get_index(positions, last)) != LINE_FEED:
+            last += 1
+        consumer = space - start
+        if last == stop or get_byte(text, space) != SPACE or not 0 < consumer <= DIGITS_MAX:
+            break
+        feed = get_index(positions, last)
+        begin, end = text + space + 1, text + feed
+        if get_byte(end, -1) == CARRIAGE_RETURN:
+            end -= 1
+        if amount_fault(begin, end, signed, decimals) != 0:
+            break
+        put_word(keys, lines, number_at(text + start, consumer))
+        put_word(amounts, lines, amount_at(state, begin, end))
+        start = feed + 1
+        used = last + 1
+        lines += 1
+    return used, lines
 
 
 @compiled

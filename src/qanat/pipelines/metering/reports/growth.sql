@@ -110,7 +110,7 @@ select
     granularity,
     amount,
     floor(rate + 0.5) as per_day,
-    floor(10000 * (rate / nullif(rate_before, 0) - 1) + 0.5) / 10000 as change,
+    floor(10000 * (rate / nullif(greatest(rate_before, 0), 0) - 1) + 0.5) / 10000 as change,
     cast(coalesce((
         select sum(consumers)
         from firsts

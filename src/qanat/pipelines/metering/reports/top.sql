@@ -39,7 +39,7 @@ select
     amount,
     floor(
         10000 * cast(amount as double precision)
-        / nullif((select cast(sum(amount) as double precision) from sums), 0)
+        / nullif(greatest((select cast(sum(amount) as double precision) from sums), 0), 0)
         + 0.5
     ) / 10000 as share
 from greatest_ones
