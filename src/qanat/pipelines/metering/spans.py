@@ -122,13 +122,7 @@ def sum_span(
     )
     kernel = load()
     summings = _summings(kernel, workers, max_keys, key_range, cutting)
-    try:
-        parts = _run(work, summings, source.size, key_range)
-    except BaseException:
-        # What was raised leads back to the threads' frames, and they to these, until Python looks for cycles: late.
-        for summing in summings:
-            summing.release()
-        raise
+    parts = _run_or_release(work, summings, source.size, key_range)
     sums = _merged(kernel, parts)
     bad_lines = sum(summing.bad_lines for summing in summings)
     return SpanResult(
@@ -180,6 +174,18 @@ def _cut(source: ByteSource, span: Span, threads: int, cutting: Cutting) -> list
     size = of_each * cutting.chunk_bytes
     starts = range(span.start, stop, size) or [span.start]
     return [Block(number, start, min(start + size, stop)) for number, start in enumerate(starts)]
+
+
+def _run_or_release(
+    work: Blocks, summings: list[Summing], size: int | None, key_range: KeyRange
+) -> list[_Part]:
+    try:
+        return _run(work, summings, size, key_range)
+    except BaseException:
+        # What was raised leads back to the threads' frames, and they to these, until Python looks for cycles: late.
+        for summing in summings:
+            summing.release()
+        raise
 
 
 def _run(
