@@ -67,7 +67,7 @@ _LOCK = threading.Lock()
 
 
 def load() -> Kernel:
-    """Return the kernel; compiles it (about 5 s) if this machine has not done so before.
+    """Return the kernel; compiles it (about 10 s) if this machine has not done so before.
 
     Raises:
         UnsupportedPlatform: The machine isn't 64-bit and little-endian.
