@@ -9,12 +9,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from qanat.clock import Clock
 from qanat.records import Batch, Item, Move, Partition, Position, Progress, Staged, Worker
-from qanat.tables import Table, WriteMode
+from qanat.tables import Table, Topic, WriteMode
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,6 +64,19 @@ class StoreOptions:
     read_only: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class LogOptions:
+    """How to open a log; each log module has `open_log(url, pipeline, options) -> Log`.
+
+    Attributes:
+        data_dir: The folder in which embedded logs keep their files.
+    """
+
+    data_dir: Path
+    clock: Clock
+    read_only: bool = False
+
+
 class Source(Protocol):
     """An ordered stream: partitions, each a sequence of rows with positions. One thread uses it.
 
@@ -104,6 +117,14 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Give everything back; closing twice is harmless."""
+        ...
+
+
+class WakingSource(Source, Protocol):
+    """A source that can be waited for without asking again and again, and woken from that by another thread."""
+
+    def wake(self) -> None:
+        """Make a `poll` that waits return now, or the next one not wait."""
         ...
 
 
@@ -155,8 +176,8 @@ class Reader(Protocol):
         ...
 
 
-class Transaction(Protocol):
-    """One commit in the making: rows, dead letters, ledger and progress together. Leaving without commit() rolls back."""
+class Commit(Protocol):
+    """What the transactions of stores and logs have in common. Leaving without commit() rolls back."""
 
     def advance(self, stage: str, moves: Mapping[Partition, Move]) -> None:
         """Move progress, first of all, by compare-and-set on the version.
@@ -165,6 +186,33 @@ class Transaction(Protocol):
             Fenced: Another version is stored; nothing of this transaction will be written.
         """
         ...
+
+    def commit(self) -> None:
+        """Make all of it durable.
+
+        Raises:
+            Fenced: Lost a race; nothing was written.
+            CommitUnknown: The reply was lost; ask `outcome` with the commit id.
+            TooLarge: It doesn't fit; nothing was written.
+            Retryable: It failed for now (deadlock, connection, full disk); nothing was written.
+        """
+        ...
+
+
+class LogTransaction(Commit, Protocol):
+    """One commit of a log: records and progress together. Leaving without commit() rolls back."""
+
+    def publish(self, topic: Topic, rows: "pa.Table") -> None:
+        """Append `rows` (the topic's columns, by name) as records, in order within each partition.
+
+        Raises:
+            ConfigError: A column isn't the topic's, or its type is another one.
+        """
+        ...
+
+
+class Transaction(Commit, Protocol):
+    """One commit in the making: rows, dead letters, ledger and progress together. Leaving without commit() rolls back."""
 
     def enter(self, item_ids: Sequence[str]) -> frozenset[str]:
         """Enter ids into the ledger (in sorted order, against deadlocks); return those that were there already."""
@@ -227,31 +275,21 @@ class Transaction(Protocol):
         """Remove items from a queue, as done, in this transaction. Unknown ids are ignored."""
         ...
 
-    def commit(self) -> None:
-        """Make all of it durable.
 
-        Raises:
-            Fenced: Lost a race; nothing was written.
-            CommitUnknown: The reply was lost; ask `Store.outcome` with the commit id.
-            TooLarge: It doesn't fit; nothing was written.
-            Retryable: It failed for now (deadlock, connection, full disk); nothing was written.
-        """
+TransactionT_co = TypeVar("TransactionT_co", bound=Commit, covariant=True)
+
+
+class Output(Protocol[TransactionT_co]):
+    """What a stage commits to: a store or a log. Any thread may call; a transaction belongs to the thread that began it."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
         ...
 
-
-class Store(Protocol):
-    """Tables with transactions. Any thread may call; a transaction belongs to the thread that began it."""
-
-    capabilities: Capabilities
-    identity: str
-    """A UUID made with the store, kept in it: tells one database from another."""
-
-    def migrate(self, tables: Sequence[Table]) -> Sequence[Change]:
-        """Bring Qanat's own tables and the declared ones up to date; empty when there was nothing to do.
-
-        Raises:
-            Fatal: The store was made by a newer Qanat, or a declared column has another type there.
-        """
+    @property
+    def identity(self) -> str:
+        """A UUID made with it and kept in it: tells one database or log from another."""
         ...
 
     def claim(
@@ -264,12 +302,88 @@ class Store(Protocol):
         """Give partitions back; those that aren't ours are ignored."""
         ...
 
-    def begin(self, stage: str, commit_id: UUID) -> AbstractContextManager[Transaction]:
-        """Begin a transaction of `stage`. May block while another one writes (DuckDB has one writer)."""
+    def begin(self, stage: str, commit_id: UUID) -> AbstractContextManager[TransactionT_co]:
+        """Begin a transaction of `stage`. May block while another one writes."""
         ...
 
     def outcome(self, stage: str, commit_id: UUID) -> bool:
         """Tell whether the transaction with `commit_id` committed; never false while it still could."""
+        ...
+
+    def close(self) -> None:
+        """Give back files and connections; closing twice is harmless."""
+        ...
+
+
+class Span(NamedTuple):
+    """What a log holds of one partition: offsets from `start` to before `end`."""
+
+    start: int
+    end: int
+
+
+class Trimmed(NamedTuple):
+    """What retention did to one partition of a topic.
+
+    Attributes:
+        removed: Records that went.
+        held: Records that are due to go and stay, because a reader isn't past them.
+        held_by: That reader; empty when none is.
+    """
+
+    topic: str
+    partition: Partition
+    removed: int
+    held: int
+    held_by: str
+
+
+class Log(Output[LogTransaction], Protocol):
+    """Topics: partitions of records with offsets that increase and are never reused. Survives `kill -9` once committed.
+
+    Records come in batches that are written and read whole. Several processes may have one log open.
+    """
+
+    def create(self, topics: Sequence[Topic]) -> Sequence[Change]:
+        """Make the topics that aren't there; empty when there was nothing to do.
+
+        Raises:
+            Fatal: A topic is there with other columns or more partitions, or a newer Qanat made the log.
+        """
+        ...
+
+    def source(self, topic: Topic, group: str) -> WakingSource:
+        """Open a topic to be read by the consumer group `group` (the name of the stage that reads).
+
+        A position is the offset of the next record, in decimal digits. Rows have the topic's columns, then `_partition`
+        (text) and `_offset` (int64). `incarnation` is the log's identity with the topic's own: a topic that was made anew, or
+        a log that was, has another. `acknowledge` keeps the group's offsets for retention. A poll that waits is woken by a
+        publication, of this or another process.
+        """
+        ...
+
+    def spans(self, topic: Topic) -> Mapping[Partition, Span]:
+        """Return what each partition holds now."""
+        ...
+
+    def size_bytes(self, topic: Topic) -> int:
+        """Return how large the topic's records are as stored."""
+        ...
+
+    def trim(self, topics: Sequence[Topic], now: datetime) -> Sequence[Trimmed]:
+        """Forget what the topics needn't keep, up to the slowest group that has acknowledged there; give the space back."""
+        ...
+
+
+class Store(Output[Transaction], Protocol):
+    """Tables with transactions. Any thread may call; a transaction belongs to the thread that began it."""
+
+    def migrate(self, tables: Sequence[Table]) -> Sequence[Change]:
+        """Bring Qanat's own tables and the declared ones up to date; empty when there was nothing to do.
+
+        Raises:
+            Fatal: The store was made by a newer Qanat, or a declared column has another type there.
+        """
         ...
 
     def snapshot(self) -> AbstractContextManager[Reader]:
@@ -297,8 +411,4 @@ class Store(Protocol):
 
     def workers(self) -> Sequence[Worker]:
         """Tell which processes work here now, by claims or leases, the oldest first. Always empty where one process alone can."""
-        ...
-
-    def close(self) -> None:
-        """Give back files and connections; closing twice is harmless."""
         ...

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from qanat.tables import Column, ColumnType, Table, WriteMode
+from qanat.tables import Column, ColumnType, Table, Topic, WriteMode
 
 
 class Order(StrEnum):
@@ -20,11 +20,12 @@ class Input:
     """Where a stage reads.
 
     Attributes:
-        kind: As the user names it: `folder`, `memory`, …
-        name: What it is called in the picture.
+        kind: As the user names it: `folder`, `sse`, `topic`, `memory`, …
+        name: What it is called in the picture; of a topic, its name.
         order: How its records can be told apart.
         repeats: A resume yields the last record again; needs `deduplicate_by`.
         deduplicate_by: The column of a record's own id.
+        location: The URL that is read when the user names no other.
     """
 
     kind: str
@@ -32,30 +33,64 @@ class Input:
     order: Order
     repeats: bool = False
     deduplicate_by: str | None = None
+    location: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One edge from a stage to a table."""
+    """One edge from a stage to a table.
+
+    Attributes:
+        sql: What makes its rows out of the relation `batch` (see `qanat.sql`): the text, or `package:file.sql`; empty where
+            the batch's rows are written as they are.
+    """
 
     table: Table
     mode: WriteMode
+    sql: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Deduplicate:
+    """How a stage leaves out records that came before: by a table in which each has been entered once.
+
+    The table is written first; only the records that were new to it go on to the stage's other writes.
+
+    Attributes:
+        table: Gets each record once.
+        key: Its columns that tell records apart, the time first: what a record repeats lies at the same time, so that only a
+            narrow span of a large table is looked at.
+        happened: The column that says when a record came about.
+        received: The column that says when it was received.
+        horizon_s: A record that was received so long after it came about isn't judged but becomes a dead letter `too_late`.
+    """
+
+    table: Table
+    key: tuple[str, ...]
+    happened: str
+    received: str
+    horizon_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Reads one input, transforms one batch, commits once to one output.
+    """Reads one input, transforms one batch, commits once to one output: a store's tables, or topics of the log.
 
     Attributes:
         transform: Import string `module:attribute` of what turns a batch or a file into rows. A string, so that a declaration
-            loads no kernel and no driver.
+            loads no kernel and no driver. Empty for none: the rows go on as they are.
+        writes: Tables of the store.
+        publishes: Topics of the log. A stage has writes or topics, never both: one transaction never spans two systems.
+        deduplicate: For an input that may repeat records.
     """
 
     name: str
     input: Input
-    transform: str
-    writes: tuple[Write, ...]
+    transform: str = ""
+    writes: tuple[Write, ...] = ()
     about: str = ""
+    publishes: tuple[Topic, ...] = ()
+    deduplicate: Deduplicate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +156,9 @@ class Report:
         sql: The statement, as every store understands it; or `package:file.sql`, for a file in that package.
         columns: What the statement returns, in order; the answer is cast to these types.
         charts: One below the other.
+        window_s: The length of the span of time that it covers. Its SQL then has `$window_start` and `$window_end`, and the
+            user may set the end (`end`); without, it is the latest multiple of `every_s` (of an hour where that is 0), in UTC.
+        every_s: It is made at every multiple of this, and stored; 0 for a report that is made when it is asked for.
     """
 
     name: str
@@ -130,6 +168,25 @@ class Report:
     about: str = ""
     parameters: tuple[Parameter, ...] = ()
     charts: tuple[Chart, ...] = ()
+    window_s: float = 0.0
+    every_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A question about one thing, or a page of a list: answered from tables that are maintained for it.
+
+    Attributes:
+        sql: As a report's. It ends with an `order by` that leaves no ties: `limit` and `offset` are added to read page by page.
+        columns: What the statement returns, in order.
+    """
+
+    name: str
+    title: str
+    sql: str
+    columns: tuple[Column, ...]
+    about: str = ""
+    parameters: tuple[Parameter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +195,14 @@ class Pipeline:
 
     Attributes:
         tables: What a user may ask for, the written ones included.
+        topics: The ordered logs between its stages.
         operations: Import strings of what the command offers besides, by name: `run`, `demo`, `generate`, `prove`, ….
         api: Import string of a function that makes the FastAPI router of what is the pipeline's own, from a session.
         offers: Import string of a function that makes the operations that a session can call.
         reports: What `qanat reports` tells, and the service under /reports.
+        lookups: What `qanat reports` and the service answer besides.
         alarms: Import string of a function `(session, now) -> Readings` that tells how far everything is from an alarm.
+        recording: `package:file` of the recorded input that `qanat demo` plays.
     """
 
     name: str
@@ -153,4 +213,7 @@ class Pipeline:
     api: str | None = None
     offers: str | None = None
     reports: tuple[Report, ...] = ()
+    lookups: tuple[Lookup, ...] = ()
     alarms: str | None = None
+    topics: tuple[Topic, ...] = ()
+    recording: str = ""

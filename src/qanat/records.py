@@ -54,6 +54,20 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Transformed:
+    """What a transform made of a batch's rows.
+
+    Attributes:
+        rows: What goes on, in the order in which it came; a row may be left out on purpose.
+        rejected: The rows that can't be used: `row` (int64, the place among the given rows), `reason` (text), `raw` (binary,
+            the record as it was received). None for none.
+    """
+
+    rows: "pa.Table"
+    rejected: "pa.Table | None" = None
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One piece of work, in no order with others unless `order_key` says so.
 

@@ -1,4 +1,4 @@
-"""Tables as they are declared: columns, keys, and the modes in which rows are written."""
+"""Tables and topics as they are declared: columns, keys, and the modes in which rows are written."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -38,6 +38,7 @@ class Table:
     Attributes:
         key: The columns that identify a row; empty for a table that is only appended to.
         unique: Further sets of columns whose values occur once.
+        indexes: Further sets of columns by which rows are looked up; their values may occur often.
         large: Added to by the million: on DuckDB it has no index (random keys exhaust memory at commit) and its key is
             kept by the merge alone; elsewhere the key is enforced.
     """
@@ -46,6 +47,7 @@ class Table:
     columns: tuple[Column, ...]
     key: tuple[str, ...] = ()
     unique: tuple[tuple[str, ...], ...] = ()
+    indexes: tuple[tuple[str, ...], ...] = ()
     large: bool = False
     about: str = ""
 
@@ -60,6 +62,31 @@ class Table:
     def names(self) -> tuple[str, ...]:
         """The columns' names in order."""
         return tuple(column.name for column in self.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """An ordered log between stages: partitions of records with increasing offsets.
+
+    Attributes:
+        columns: What a record consists of.
+        key: The column whose value picks the partition, so that equal keys stay in order; None: record by record in turn.
+        keep_s: Records older than this may go once every reader is past them.
+        keep_bytes: Beyond this size (compressed) the oldest records may go once every reader is past them; 0 for no limit.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    key: str | None = None
+    partitions: int = 1
+    keep_s: float = 7 * 86_400.0
+    keep_bytes: int = 0
+    about: str = ""
+
+    @property
+    def shape(self) -> Table:
+        """The columns as a table's, for `arrow_schema`."""
+        return Table(self.name, self.columns)
 
 
 @dataclass(frozen=True, slots=True)
