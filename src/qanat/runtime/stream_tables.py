@@ -33,7 +33,7 @@ class TableWrite(NamedTuple):
 
     table: Table
     mode: WriteMode
-    make: Made | None = None
+    make: "Made | None" = None
 
 
 def unnoticed(transaction: Transaction, rows: "pa.Table") -> None:
