@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from qanat.cli.naming import pipeline_argument
 from qanat.cli.sql import format_options
 from qanat.clock import SystemClock
 from qanat.errors import ConfigError
@@ -16,7 +17,7 @@ from qanat.pipeline import Pipeline, Report
 from qanat.reports.answer import Answer, ask, report_named
 from qanat.session import open_session
 from qanat.settings import CommonSettings
-from qanat.wiring import load, pipeline_named
+from qanat.wiring import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 def reports(
     settings: CommonSettings,
-    pipeline: str,
+    pipeline: Pipeline,
     report: str | None,
     given: Sequence[str],
     as_json: bool,
@@ -34,18 +35,17 @@ def reports(
     png: Path | None,
 ) -> int:
     """Print one report of a pipeline, or which ones there are."""
-    declared = pipeline_named(pipeline)
     form = form_of(as_json=as_json, as_csv=as_csv)
     if report is None:
         if given or png:
-            raise ConfigError("REPORT", None, f"given with --set and --png: {_names(declared)}")
-        _list(declared, form)
+            raise ConfigError("REPORT", None, f"given with --set and --png: {_names(pipeline)}")
+        _list(pipeline, form)
         return 0
-    asked = report_named(declared, report)
+    asked = report_named(pipeline, report)
     # Before anything is asked: what can't be drawn in the end needs no answer.
     draw = None if png is None else cast("Drawing", load("qanat.reports.png:png"))
     clock = SystemClock()
-    with open_session(declared, settings, clock) as session:
+    with open_session(pipeline, settings, clock) as session:
         answer = ask(asked, session, _given(given), clock.now())
     if png is not None and draw is not None:
         from qanat.reports.chart import specification
@@ -94,7 +94,7 @@ REPORTS = settings_command(
     help="Tell what PIPELINE's tables say, by REPORT; without one, list which there are.",
     pipeline=None,
     extra_params=[
-        click.Argument(["pipeline"]),
+        pipeline_argument(),
         click.Argument(["report"], required=False),
         click.Option(
             ["--set", "given"],

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.resources import files
 from typing import TYPE_CHECKING, Protocol
 
 from qanat.errors import ConfigError, Fatal
 from qanat.interfaces import Scalar
 from qanat.pipeline import Pipeline, Report
 from qanat.reports.values import values_of
+from qanat.resources import read_text
 from qanat.tables import Table, arrow_schema
 
 if TYPE_CHECKING:
@@ -76,5 +76,4 @@ def statement_of(report: Report) -> str:
     """Return the SQL of a report, out of its file if it has one."""
     if not report.sql.endswith(".sql"):
         return report.sql
-    package, _, name = report.sql.partition(":")
-    return files(package).joinpath(name).read_text(encoding="utf-8")
+    return read_text(report.sql)
