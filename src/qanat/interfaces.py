@@ -374,6 +374,10 @@ class Log(Output[LogTransaction], Protocol):
         """Forget what the topics needn't keep, up to the slowest group that has acknowledged there; give the space back."""
         ...
 
+    def forget(self, topic: Topic, group: str) -> None:
+        """Let retention no longer wait for a group; it counts again when it opens the topic again."""
+        ...
+
 
 class Store(Output[Transaction], Protocol):
     """Tables with transactions. Any thread may call; a transaction belongs to the thread that began it."""
