@@ -1,7 +1,8 @@
 """What a user of PySpark would write: a file of events, one JSON object a line, told apart, into Parquet and counted.
 
 The start of Spark is part of it.
-python bench/events_by_spark.py FILE FOLDER
+
+    python bench/events_by_spark.py FILE FOLDER
 """
 
 import os
