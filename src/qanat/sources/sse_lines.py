@@ -37,6 +37,8 @@ def read_lines(block: bytes, last_id: bytes, size_max: int) -> Found:
     """Read a block that begins where an event may begin, and ends behind the blank line of its last one.
 
     Args:
+        block: The bytes.
+        last_id: The last event id before the block.
         size_max: Of an event, in bytes on the wire from its first field on to its blank line. Of a larger one that much is
             read, and its type is TOO_LARGE.
     """

@@ -1,7 +1,7 @@
 """Server-sent events from bytes that come in pieces of any size, as Arrow batches.
 
-By the WHATWG's HTML standard (§9.2.6), but for three things: bytes of data aren't decoded; the last event id survives from one connection to
-the next; and an event larger than the limit is cut, see `SseParser`.
+By the WHATWG's HTML standard (§9.2.6), but for three things: bytes of data aren't decoded; the last event id survives from one
+connection to the next; and an event larger than the limit is cut, see `SseParser`.
 """
 
 from collections.abc import Iterator
