@@ -1,17 +1,17 @@
 """Creations of pages on all of Wikimedia's wikis, by domain, by user, by hour."""
 
 from qanat.pipeline import Deduplicate, Input, Order, Pipeline, Stage, Write
+from qanat.pipelines.wikimedia.reports import LOOKUPS, REPORTS
 from qanat.pipelines.wikimedia.tables import (
     CREATIONS,
     DOMAIN_HOURS,
     DOMAINS,
-    PAGES,
     TABLES,
     USER_HOURS,
     USERS,
 )
 from qanat.pipelines.wikimedia.topics import INPUT, PROCESSED, TOPICS
-from qanat.tables import Add, Latest, Table, WriteMode
+from qanat.tables import DEAD_LETTERS, Add, Table
 
 LOCATION = "https://stream.wikimedia.org/v2/stream/mediawiki.page-create"
 
@@ -19,9 +19,8 @@ LOCATION = "https://stream.wikimedia.org/v2/stream/mediawiki.page-create"
 HORIZON_S = 32 * 86_400.0
 
 _COUNTS = ("pages", "bot_pages", "articles")
-_MODES: tuple[tuple[Table, WriteMode], ...] = (
-    (PAGES, Latest(PAGES.key, version="created_at")),
-    (USERS, Latest(USERS.key, version="seen_at")),
+_MODES: tuple[tuple[Table, Add], ...] = (
+    (USERS, Add(USERS.key, sums=("pages", "bot_pages"))),
     (DOMAINS, Add(DOMAINS.key, sums=_COUNTS)),
     (DOMAIN_HOURS, Add(DOMAIN_HOURS.key, sums=_COUNTS)),
     (USER_HOURS, Add(USER_HOURS.key, sums=("pages", "bot_pages"))),
@@ -68,5 +67,8 @@ PIPELINE = Pipeline(
         ),
     ),
     topics=TOPICS,
-    tables=TABLES,
+    tables=(*TABLES, DEAD_LETTERS),
+    reports=REPORTS,
+    lookups=LOOKUPS,
+    recording="qanat.pipelines.wikimedia.recording:eight_hours.sse.zst",
 )

@@ -17,8 +17,8 @@ from qanat.pipelines.wikimedia.generate.wikis import Wiki, wikis
 _BURSTS, _BURST_SHARE, _BURST_LENGTH = 4, 0.5, 120
 # In a burst one page in ten comes in the same millisecond as the one before.
 _SAME_MS = 0.1
-# So many pages of each wiki are remembered, to be made again; the newest ones aren't, so that time has passed.
-_REMEMBERED, _TOO_NEW = 64, 8
+# So many pages of each wiki are remembered, to be made again after so long: even by times without fractions it is later.
+_REMEMBERED, _TOO_NEW_MS = 64, 2_000
 _REDIRECTS = 0.08
 
 
@@ -37,7 +37,7 @@ class _Place:
         self.users = Users(wiki, random)
         self.page_id = random.randrange(2_000, int(2_000_000 + 20_000_000 * wiki.weight))
         self.revision = self.page_id * 6
-        self.pages: deque[Page] = deque(maxlen=_REMEMBERED)
+        self.pages: deque[tuple[int, Page]] = deque(maxlen=_REMEMBERED)
 
 
 class _Burst:
@@ -72,7 +72,7 @@ def created(options: Options, random: Random) -> Iterator[Created]:
         else:
             at_ms = times.next(same=False)
             (place,) = random.choices(places, cum_weights=weights)
-            page, user = _alone(place, options, random)
+            page, user = _alone(place, at_ms, options, random)
         place.revision += random.randrange(1, 40)
         shown = None if random.random() < options.hidden else user
         text = text_of(page, shown, times.written(at_ms), place.revision, offset, random)
@@ -87,16 +87,17 @@ def _of_burst(burst: _Burst) -> tuple[Page, User]:
     return Page(place.wiki, place.page_id, title, namespace, is_redirect=False), burst.user
 
 
-def _alone(place: _Place, options: Options, random: Random) -> tuple[Page, User]:
+def _alone(place: _Place, at_ms: int, options: Options, random: Random) -> tuple[Page, User]:
     user = place.users.one()
-    if len(place.pages) > _TOO_NEW and random.random() < options.again:
-        page = place.pages[random.randrange(len(place.pages) - _TOO_NEW)]
-        return page, user
+    if place.pages and random.random() < options.again:
+        made_ms, page = place.pages.popleft()
+        if at_ms - made_ms >= _TOO_NEW_MS:
+            return page, user
     place.page_id += 1
     title, namespace = single(place.wiki, random, place.page_id)
     is_redirect = namespace == 0 and random.random() < _REDIRECTS
     page = Page(place.wiki, place.page_id, title, namespace, is_redirect)
-    place.pages.append(page)
+    place.pages.append((at_ms, page))
     return page, user
 
 

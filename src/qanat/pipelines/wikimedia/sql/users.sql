@@ -1,20 +1,12 @@
--- One row per user: as the latest of the new creations tells.
+-- One row per user: what the new creations add. Whoever is known already keeps the name.
 select
     wiki,
     who,
-    domain,
-    user_id,
-    user_name,
-    is_bot,
-    created_at as seen_at
-from (
-    select
-        *,
-        row_number() over (
-            partition by wiki, who
-            order by created_at desc, event_id desc
-        ) as place
-    from batch
-    where who is not null
-) as ranked
-where place = 1
+    min(domain) as domain,
+    min(user_id) as user_id,
+    min(user_name) as user_name,
+    count(*) as pages,
+    count_if(is_bot) as bot_pages
+from batch
+where who is not null
+group by wiki, who
