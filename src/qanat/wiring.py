@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from qanat import outside
 from qanat.clock import Clock
 from qanat.errors import ConfigError, MissingExtra, QanatError
-from qanat.interfaces import Store, StoreOptions
+from qanat.interfaces import Log, LogOptions, Store, StoreOptions
 from qanat.pipeline import Pipeline
 from qanat.settings import CommonSettings
 
@@ -27,6 +27,12 @@ STORES: dict[str, str] = {
     "memory": "qanat.testing.memory_store",
 }
 """Which module opens the store of a URL, by its scheme."""
+
+LOGS: dict[str, str] = {
+    "sqlite": "qanat.logs.sqlite",
+    "memory": "qanat.testing.memory_topics",
+}
+"""Which module opens the log of a URL, by its scheme."""
 
 PIPELINES: dict[str, str] = {
     "metering": "qanat.pipelines.metering:PIPELINE",
@@ -202,3 +208,18 @@ def open_store(
     )
     opener = cast("Callable[[str, str, StoreOptions], Store]", load(f"{STORES[scheme]}:open_store"))
     return opener(settings.store, pipeline, options)
+
+
+def open_log(
+    url: str, pipeline: str, data_dir: Path, clock: Clock, *, read_only: bool = False
+) -> Log:
+    """Open the log of a pipeline.
+
+    Raises:
+        ConfigError: The URL is of no known kind, or what is there isn't a log.
+    """
+    scheme = url.partition(":")[0]
+    if ":" not in url or scheme not in LOGS:
+        raise ConfigError("--log", url, "a URL such as sqlite: or sqlite:FILE")
+    opener = cast("Callable[[str, str, LogOptions], Log]", load(f"{LOGS[scheme]}:open_log"))
+    return opener(url, pipeline, LogOptions(data_dir, clock, read_only=read_only))
