@@ -11,10 +11,11 @@ from qanat.pipeline import Pipeline
 from qanat.settings import CommonSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from qanat.runtime.alarms import Readings
+    from qanat.runtime.owner_wire import Operation
     from qanat.runtime.registry import Queries
 
 STORES: dict[str, str] = {
@@ -34,6 +35,7 @@ LOGS: dict[str, str] = {
 
 PIPELINES: dict[str, str] = {
     "metering": "qanat.pipelines.metering:PIPELINE",
+    "wikimedia": "qanat.pipelines.wikimedia:PIPELINE",
 }
 """The pipelines that ship, by name."""
 
@@ -86,6 +88,13 @@ def readings_of(pipeline: Pipeline, asked: "Queries", now: "datetime") -> "Readi
         return None
     read = cast("Callable[[Queries, datetime], Readings]", load(pipeline.alarms))
     return read(asked, now)
+
+
+def operations_of(pipeline: Pipeline) -> "Mapping[str, Operation]":
+    """Return what a session can have done to a pipeline's store, by name."""
+    if pipeline.offers is None:
+        return {}
+    return cast("Callable[[Pipeline], Mapping[str, Operation]]", load(pipeline.offers))(pipeline)
 
 
 def scheme_of(url: str) -> str:
