@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from qanat.runtime.alarms import Readings
+    from qanat.runtime.owner_wire import Operation
     from qanat.runtime.registry import Queries
 
 STORES: dict[str, str] = {
@@ -36,6 +37,7 @@ LOGS: dict[str, str] = {
 
 PIPELINES: dict[str, str] = {
     "metering": "qanat.pipelines.metering:PIPELINE",
+    "wikimedia": "qanat.pipelines.wikimedia:PIPELINE",
 }
 """The pipelines that ship, by name."""
 
@@ -164,6 +166,13 @@ def readings_of(pipeline: Pipeline, asked: "Queries", now: "datetime") -> "Readi
         return None
     read = cast("Callable[[Queries, datetime], Readings]", load(pipeline.alarms))
     return read(asked, now)
+
+
+def operations_of(pipeline: Pipeline) -> "Mapping[str, Operation]":
+    """Return what a session can have done to a pipeline's store, by name."""
+    if pipeline.offers is None:
+        return {}
+    return cast("Callable[[Pipeline], Mapping[str, Operation]]", load(pipeline.offers))(pipeline)
 
 
 def scheme_of(url: str) -> str:

@@ -15,7 +15,7 @@ from qanat.pipeline import Pipeline
 from qanat.serve.background import serving
 from qanat.session import open_session
 from qanat.settings import CommonSettings
-from qanat.wiring import load
+from qanat.wiring import operations_of
 
 
 class ServeSettings(CommonSettings, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ class ServeSettings(CommonSettings, frozen=True, kw_only=True):
 def serve(settings: ServeSettings, pipeline: Pipeline) -> int:
     """Serve until stopped (SIGTERM, Ctrl-C)."""
     listening = Listening(settings.host, settings.port, settings.token)
-    operations = load(pipeline.offers)() if pipeline.offers else {}  # type: ignore[operator]  # a function, by its name
+    operations = operations_of(pipeline)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

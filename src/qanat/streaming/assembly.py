@@ -22,11 +22,11 @@ from qanat.runtime.plan import plan
 from qanat.runtime.reading import Reading
 from qanat.runtime.stage_states import StageMeter
 from qanat.runtime.stream import OrderedSteps
-from qanat.runtime.stream_tables import TableSteps, TableWrite
+from qanat.runtime.stream_tables import TableSteps, TableWrite, TableWriter
 from qanat.runtime.stream_topics import PublishSteps, Transform, unchanged
 from qanat.runtime.streamrun import StreamRun
 from qanat.session import open_to_hold
-from qanat.streaming.declared import tables_of, topic_named, topics_of
+from qanat.streaming.declared import noticed, tables_of, topic_named, topics_of
 from qanat.streaming.settings import StreamSettings
 from qanat.streaming.sources import OpenedSource, open_source
 from qanat.streaming.transforms import table_writes
@@ -138,10 +138,13 @@ class _Parts:
             name=stage.name,
             reading=reading,
             committer=self._committer(stage.name),
-            writes=self.writes[stage.name](),
+            writer=TableWriter(
+                self.writes[stage.name](),
+                stage.deduplicate,
+                noticed(self.pipeline, stage, self.clock),
+            ),
             origin=stage.input.name,
             transform=transform,
-            deduplicate=stage.deduplicate,
         )
         return self._ending(steps, stage)
 
@@ -165,7 +168,7 @@ class _Parts:
             name=LETTERS_STAGE,
             reading=self._reading(LETTERS_STAGE, opened, self.store, owner),
             committer=self._committer(LETTERS_STAGE),
-            writes=(TableWrite(DEAD_LETTERS, Append()),),
+            writer=TableWriter((TableWrite(DEAD_LETTERS, Append()),)),
             origin=LETTER_TOPIC.name,
         )
 

@@ -15,7 +15,7 @@ from qanat.runtime.commit import Committer
 from qanat.runtime.loop import Loop
 from qanat.runtime.reading import Reading
 from qanat.runtime.stage_states import StageMeter
-from qanat.runtime.stream_tables import TableSteps, TableWrite
+from qanat.runtime.stream_tables import TableSteps, TableWrite, TableWriter
 from qanat.stores.duckdb import open_store
 from qanat.tables import DEAD_LETTERS, Add, Column, ColumnType, Table
 from qanat.telemetry import Telemetry
@@ -88,11 +88,9 @@ def run(
         name="store",
         reading=Reading("store", source, store, "me", clock, StageMeter("store", clock)),
         committer=Committer(store, "events", "store", clock, telemetry),
-        writes=(TableWrite(SUMS, Add(("name",), ("amount",)), total),),
+        writer=TableWriter((TableWrite(SUMS, Add(("name",), ("amount",)), total),), BY_ID, notice),
         origin="processed",
         transform=without_negative,
-        deduplicate=BY_ID,
-        noticed=notice,
         ends=lambda: True,
         rows_max=rows_max,
     )
