@@ -47,6 +47,9 @@ STREAM_INPUTS = frozenset({"sse", "topic"})
 STREAM_OPERATIONS = "qanat.streaming:STREAM_OPERATIONS"
 """What `qanat` can do with every pipeline of streams."""
 
+STREAM_OFFERS = "qanat.streaming.operations:offered"
+"""What a session can have done to one."""
+
 # Modules of drivers that are extras, with the extra that installs each.
 EXTRAS = {
     "fsspec": "remote",
@@ -157,7 +160,11 @@ def _complete(pipeline: Pipeline) -> Pipeline:
     """Give a pipeline of streams that declares no operations those that all of them have."""
     if pipeline.operations or not is_of_streams(pipeline):
         return pipeline
-    return replace(pipeline, operations=cast("Mapping[str, str]", load(STREAM_OPERATIONS)))
+    return replace(
+        pipeline,
+        operations=cast("Mapping[str, str]", load(STREAM_OPERATIONS)),
+        offers=pipeline.offers or STREAM_OFFERS,
+    )
 
 
 def readings_of(pipeline: Pipeline, asked: "Queries", now: "datetime") -> "Readings | None":
