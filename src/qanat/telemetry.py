@@ -35,6 +35,7 @@ EVENTS: dict[str, str] = {
     "remote.fetched": "a remote file was fetched; `resumed_at` is the byte at which it went on",
     "remote.changed": "a remote file changed or vanished while it was fetched",
     "remote.retried": "the server couldn't be reached, or broke off; it is tried again",
+    "topic.trimmed": "a topic forgot records; `held` of those due to go stay, for the reader `held_by`",
     "rollup.done": "usage was rolled up",
     "owner.listening": "this process answers for the store it holds",
     "serve.listening": "the HTTP service answers",
