@@ -14,7 +14,7 @@ from qanat.options import settings_command
 from qanat.serve.background import serving
 from qanat.session import open_session
 from qanat.settings import CommonSettings
-from qanat.wiring import load, pipeline_named
+from qanat.wiring import operations_of, pipeline_named
 
 
 class ServeSettings(CommonSettings, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ def serve(settings: ServeSettings, pipeline: str) -> int:
     """Serve until stopped (SIGTERM, Ctrl-C)."""
     listening = Listening(settings.host, settings.port, settings.token)
     declared = pipeline_named(pipeline)
-    operations = load(declared.offers)() if declared.offers else {}  # type: ignore[operator]  # a function, by its name
+    operations = operations_of(declared)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
