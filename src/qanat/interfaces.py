@@ -267,6 +267,17 @@ class Transaction(Commit, Protocol):
         """Wait until no other transaction holds `name`; held until this one ends. Those that share it hold it together."""
         ...
 
+    def swap(self, live: Table, rebuilt: Table) -> None:
+        """Let `live` hold the rows of `rebuilt`, a table of equal columns and keys, which is gone then.
+
+        Readers see the one or the other, those of a snapshot always what was there when it was opened. Rows that others are
+        writing into `live` meanwhile, uncommitted, may be lost: keep them away before (see `qanat.runtime.live`).
+
+        Raises:
+            QanatError: One of them isn't there, or their columns differ.
+        """
+        ...
+
     def enqueue(self, queue: str, items: Sequence[Item]) -> None:
         """Add items to a queue of this store; an id that is there already stays as it is."""
         ...
