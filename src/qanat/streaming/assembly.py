@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TypeAlias, cast
 from uuid import uuid4
 
 from qanat.clock import Clock
 from qanat.interfaces import Commit, Log, Output, Source, Store
-from qanat.pipeline import Pipeline, Stage
+from qanat.pipeline import Input, Pipeline, Stage
 from qanat.records import Transformed
 from qanat.runtime.commit import Committer, Committing
 from qanat.runtime.housekeeping import StateSteps, TrimSteps
@@ -36,6 +36,9 @@ from qanat.wiring import load, open_log
 
 LETTERS_STAGE = "letters"
 
+Opening: TypeAlias = "Callable[[Pipeline, Input, StreamSettings, Clock], OpenedSource]"
+"""What opens a source from outside."""
+
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
@@ -53,8 +56,17 @@ def assembled(
     clock: Clock,
     telemetry: Telemetry,
     stop: threading.Event,
+    opening: "Opening" = open_source,
 ) -> Iterator[Assembled]:
     """Open everything that a run needs, and close it at the end.
+
+    Args:
+        pipeline: What runs.
+        settings: How.
+        clock: Time, for everything.
+        telemetry: Where it counts.
+        stop: Ends it.
+        opening: What opens the stages' sources from outside.
 
     Raises:
         ConfigError: A setting can't be used, or a transform's SQL doesn't fit its tables.
@@ -72,7 +84,9 @@ def assembled(
             closing(open_log(settings.log, pipeline.name, Path(settings.data_dir), clock))
         )
         log.create(topics_of(pipeline))
-        parts = _Parts(pipeline, settings, store, log, clock, telemetry, stop, writes, stack)
+        parts = _Parts(
+            pipeline, settings, store, log, clock, telemetry, stop, writes, stack, opening
+        )
         yield Assembled(parts.run(), store, log)
 
 
@@ -89,6 +103,7 @@ class _Parts:
     stop: threading.Event
     writes: "dict[str, Callable[[], Sequence[TableWrite]]]"
     stack: ExitStack
+    opening: "Opening"
 
     def run(self) -> StreamRun:
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
@@ -168,7 +183,7 @@ class _Parts:
         if stage.input.kind == "topic":
             topic = topic_named(self.pipeline, stage.input.name)
             return OpenedSource(self._topic_source(topic, stage.name))
-        opened = open_source(self.pipeline, stage.input, self.settings, self.clock)
+        opened = self.opening(self.pipeline, stage.input, self.settings, self.clock)
         self.stack.enter_context(closing(opened.source))
         return opened
 
