@@ -115,15 +115,17 @@ class _Parts:
             stages.append(self._letters(owner))
         meters = [steps.reading.meter for steps in stages]
         self._hold_back(stages)
+        ended = threading.Event()
         return StreamRun(
             pipeline=self.pipeline.name,
             stages=stages,
-            others=self._others(meters),
+            others=self._others(meters, ended),
             meters=meters,
             clock=self.clock,
             telemetry=self.telemetry,
             once=self.settings.once,
             stop=self.stop,
+            ended=ended,
         )
 
     def _stage(self, stage: Stage, owner: str) -> OrderedSteps:
@@ -214,11 +216,11 @@ class _Parts:
             if isinstance(steps, PublishSteps):
                 steps.waits = _waiting(readers.get(steps.topic.name, []), self.settings.backlog)
 
-    def _others(self, meters: Sequence[StageMeter]) -> list[Steps]:
+    def _others(self, meters: Sequence[StageMeter], ended: threading.Event) -> list[Steps]:
         instance = f"{socket.gethostname()}:{os.getpid()}"
-        states = StateSteps("states", self._committer("states"), meters, instance, self.stop)
+        states = StateSteps("states", self._committer("states"), meters, instance, ended)
         topics = topics_of(self.pipeline)
-        trims = TrimSteps("retention", self.log, topics, self._committer("retention"), self.stop)
+        trims = TrimSteps("retention", self.log, topics, self._committer("retention"), ended)
         return [states, trims, *self._reports(instance)]
 
     def _reports(self, instance: str) -> list[Steps]:
