@@ -263,8 +263,19 @@ class Transaction(Commit, Protocol):
         """Run a statement that writes, in the SQL that DuckDB and PostgreSQL share; return the rows it touched."""
         ...
 
-    def lock(self, name: str) -> None:
-        """Wait until no other transaction holds `name`; held until this one ends."""
+    def lock(self, name: str, *, shared: bool = False) -> None:
+        """Wait until no other transaction holds `name`; held until this one ends. Those that share it hold it together."""
+        ...
+
+    def swap(self, live: Table, rebuilt: Table) -> None:
+        """Let `live` hold the rows of `rebuilt`, a table of equal columns and keys, which is gone then.
+
+        Readers see the one or the other, those of a snapshot always what was there when it was opened. Rows that others are
+        writing into `live` meanwhile, uncommitted, may be lost: keep them away before (see `qanat.runtime.live`).
+
+        Raises:
+            QanatError: One of them isn't there, or their columns differ.
+        """
         ...
 
     def enqueue(self, queue: str, items: Sequence[Item]) -> None:
@@ -372,6 +383,10 @@ class Log(Output[LogTransaction], Protocol):
 
     def trim(self, topics: Sequence[Topic], now: datetime) -> Sequence[Trimmed]:
         """Forget what the topics needn't keep, up to the slowest group that has acknowledged there; give the space back."""
+        ...
+
+    def forget(self, topic: Topic, group: str) -> None:
+        """Let retention no longer wait for a group; it counts again when it opens the topic again."""
         ...
 
 
