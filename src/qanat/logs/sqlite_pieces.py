@@ -97,7 +97,8 @@ def _unpacked(piece: Piece) -> Piece:
     if piece.rows is not None:
         return piece
     try:
-        rows = pa.ipc.open_stream(pa.py_buffer(piece.content)).read_all()
+        options = pa.ipc.IpcReadOptions(use_threads=False)
+        rows = pa.ipc.open_stream(pa.py_buffer(piece.content), options=options).read_all()
     except (pa.ArrowInvalid, OSError) as error:
         raise Fatal(f"the log is damaged at offset {piece.first}: {error}") from error
     if rows.num_rows != piece.next - piece.first:

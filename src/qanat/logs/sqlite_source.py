@@ -110,7 +110,7 @@ class SqliteSource:
 
     def close(self) -> None:
         if not self._closed and not self._file.read_only and not self._file.closed:
-            self._readers.write()
+            self._readers.write_if_possible()
         self._closed = True
         self._rest = {}
 

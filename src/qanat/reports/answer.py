@@ -9,7 +9,7 @@ from qanat.errors import ConfigError, Fatal
 from qanat.interfaces import Scalar
 from qanat.pipeline import Lookup, Parameter, Pipeline, Report
 from qanat.reports.stored import Stored, newest, stored_at
-from qanat.reports.values import moment_of, values_of
+from qanat.reports.values import check_names, moment_of, values_of
 from qanat.resources import read_text
 from qanat.runtime.windows import floor, is_stored, latest_end, start_of, step_of
 from qanat.tables import ColumnType, Table, arrow_schema
@@ -96,6 +96,7 @@ def ask(report: Report, asked: Asked, given: Mapping[str, str], now: datetime) -
     if not report.window_s:
         values = values_of(report, given, now)
         return Answer(report, values, rows_of(report, asked, values))
+    check_names(parameters_of(report), given)
     own = {name: text for name, text in given.items() if name != END.name}
     end = _end(report, given.get(END.name, ""), now)
     values = values_of(report, own, end or now)

@@ -1,6 +1,6 @@
 """The parameters of a report or a look-up, out of what a user wrote."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from qanat.errors import ConfigError
@@ -28,15 +28,24 @@ def values_of(
     Raises:
         ConfigError: A name isn't one of its parameters', or a text can't be read.
     """
-    known = {parameter.name: parameter for parameter in report.parameters}
+    check_names(report.parameters, given)
+    return {
+        each.name: _value(each, given.get(each.name, each.default), now)
+        for each in report.parameters
+    }
+
+
+def check_names(parameters: Sequence[Parameter], given: Iterable[str]) -> None:
+    """Refuse names that aren't among the parameters'.
+
+    Raises:
+        ConfigError: One isn't.
+    """
+    known = [parameter.name for parameter in parameters]
     for name in given:
         if name not in known:
             told = ", ".join(known) or "nothing: it has no parameters"
             raise ConfigError("--set", name, f"one of {told}")
-    return {
-        name: _value(parameter, given.get(name, parameter.default), now)
-        for name, parameter in known.items()
-    }
 
 
 def _value(parameter: Parameter, text: str, now: datetime) -> Scalar:

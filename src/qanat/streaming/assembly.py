@@ -14,17 +14,20 @@ from qanat.clock import Clock
 from qanat.interfaces import Commit, Log, Output, Source, Store
 from qanat.pipeline import Input, Pipeline, Stage
 from qanat.records import Transformed
+from qanat.reports.answer import compute
 from qanat.runtime.commit import Committer, Committing
 from qanat.runtime.housekeeping import StateSteps, TrimSteps
 from qanat.runtime.letters import LETTER_TOPIC
 from qanat.runtime.loop import Steps
 from qanat.runtime.plan import plan
 from qanat.runtime.reading import Reading
+from qanat.runtime.report_steps import ReportSteps
 from qanat.runtime.stage_states import StageMeter
 from qanat.runtime.stream import OrderedSteps
 from qanat.runtime.stream_tables import TableSteps, TableWrite, TableWriter
 from qanat.runtime.stream_topics import PublishSteps, Transform, unchanged
 from qanat.runtime.streamrun import StreamRun
+from qanat.runtime.windows import is_stored
 from qanat.session import open_to_hold
 from qanat.streaming.declared import noticed, tables_of, topic_named, topics_of
 from qanat.streaming.settings import StreamSettings
@@ -112,15 +115,17 @@ class _Parts:
             stages.append(self._letters(owner))
         meters = [steps.reading.meter for steps in stages]
         self._hold_back(stages)
+        ended = threading.Event()
         return StreamRun(
             pipeline=self.pipeline.name,
             stages=stages,
-            others=self._others(meters),
+            others=self._others(meters, ended),
             meters=meters,
             clock=self.clock,
             telemetry=self.telemetry,
             once=self.settings.once,
             stop=self.stop,
+            ended=ended,
         )
 
     def _stage(self, stage: Stage, owner: str) -> OrderedSteps:
@@ -211,12 +216,18 @@ class _Parts:
             if isinstance(steps, PublishSteps):
                 steps.waits = _waiting(readers.get(steps.topic.name, []), self.settings.backlog)
 
-    def _others(self, meters: Sequence[StageMeter]) -> list[Steps]:
+    def _others(self, meters: Sequence[StageMeter], ended: threading.Event) -> list[Steps]:
         instance = f"{socket.gethostname()}:{os.getpid()}"
-        states = StateSteps("states", self._committer("states"), meters, instance, self.stop)
+        states = StateSteps("states", self._committer("states"), meters, instance, ended)
         topics = topics_of(self.pipeline)
-        trims = TrimSteps("retention", self.log, topics, self._committer("retention"), self.stop)
-        return [states, trims]
+        trims = TrimSteps("retention", self.log, topics, self._committer("retention"), ended)
+        return [states, trims, *self._reports(instance)]
+
+    def _reports(self, instance: str) -> list[Steps]:
+        stored = tuple(filter(is_stored, self.pipeline.reports))
+        if not stored:
+            return []
+        return [ReportSteps("reports", self._committer("reports"), stored, compute, instance)]
 
 
 def _waiting(readers: Sequence[StageMeter], backlog: int) -> Callable[[], str]:
