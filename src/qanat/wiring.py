@@ -10,7 +10,7 @@ from qanat.clock import Clock
 from qanat.errors import ConfigError, MissingExtra, QanatError
 from qanat.interfaces import Log, LogOptions, Store, StoreOptions
 from qanat.pipeline import Pipeline
-from qanat.settings import CommonSettings
+from qanat.settings import FILE, CommonSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -136,7 +136,7 @@ def known_pipelines() -> "Sequence[Known]":
     try:
         places = outside.places(Path.cwd(), PIPELINES)
     except ConfigError as error:
-        return [*shipped, Known(outside.FILE, None, error.message)]
+        return [*shipped, Known(FILE, None, error.message)]
     return [*shipped, *(_known(name, places[name]) for name in sorted(places))]
 
 
