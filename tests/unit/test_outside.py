@@ -167,7 +167,7 @@ def test_a_file_with_the_name_of_a_module(folder: Path, name: str) -> None:
     (folder / "a-b.py").write_text("")
     assert "Rename a-b.py" in refused("a-b.py").hint
     written(folder, name)
-    assert pipeline_named(f"{name}.py")
+    assert pipeline_named(f"{name}.py").name == name
     twin = written(folder / "elsewhere", name)
     assert f"rename {name}.py" in refused(str(twin)).hint
 
