@@ -263,8 +263,19 @@ class Transaction(Commit, Protocol):
         """Run a statement that writes, in the SQL that DuckDB and PostgreSQL share; return the rows it touched."""
         ...
 
-    def lock(self, name: str) -> None:
-        """Wait until no other transaction holds `name`; held until this one ends."""
+    def lock(self, name: str, *, shared: bool = False) -> None:
+        """Wait until no other transaction holds `name`; held until this one ends. Those that share it hold it together."""
+        ...
+
+    def swap(self, live: Table, rebuilt: Table) -> None:
+        """Let `live` hold the rows of `rebuilt`, a table of equal columns and keys, which is gone then.
+
+        Readers see the one or the other, those of a snapshot always what was there when it was opened. Rows that others are
+        writing into `live` meanwhile, uncommitted, may be lost: keep them away before (see `qanat.runtime.live`).
+
+        Raises:
+            QanatError: One of them isn't there, or their columns differ.
+        """
         ...
 
     def enqueue(self, queue: str, items: Sequence[Item]) -> None:
@@ -426,6 +437,11 @@ class Statement(Protocol):
         """The columns of its result, in order."""
         ...
 
+    @property
+    def parameters(self) -> frozenset[str]:
+        """The names of the parameters in it."""
+        ...
+
     def text_for(self, engine: str) -> str:
         """Return what an engine runs.
 
@@ -454,7 +470,9 @@ class Engine(Protocol):
         relations: Mapping[str, "pa.Table"],
         parameters: Mapping[str, Scalar] | None = None,
     ) -> "pa.Table":
-        """Run a statement over `relations`; return its rows in the types of its columns. Nothing of it is kept.
+        """Run a statement over `relations`; return its rows in the types of its columns.
+
+        Relations and parameters that it doesn't name are ignored.
 
         Raises:
             TooLarge: It doesn't fit into memory; the runtime halves the batch.

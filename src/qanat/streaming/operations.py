@@ -10,6 +10,11 @@ from qanat.session import Json, Operation
 from qanat.telemetry import Telemetry
 
 
+def offered(pipeline: Pipeline) -> Mapping[str, Operation]:
+    """Return the operations for a session; see `Pipeline.offers`."""
+    return operations(pipeline)
+
+
 def operations(
     pipeline: Pipeline,
     clock: Clock | None = None,

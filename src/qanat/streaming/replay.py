@@ -8,15 +8,17 @@ from qanat.interfaces import Transaction
 from qanat.pipeline import Pipeline, Stage
 from qanat.records import Transformed
 from qanat.runtime.commit import Committer
+from qanat.runtime.lateness import TOO_LATE
 from qanat.runtime.letters import RAW_BYTES_MAX
-from qanat.runtime.stream_tables import TOO_LATE, TableWrite
-from qanat.streaming.declared import topic_named
+from qanat.runtime.live import brings_rows
+from qanat.runtime.stream_tables import TableWriter
+from qanat.streaming.declared import noticed, topic_named
 from qanat.streaming.transforms import table_writes
-from qanat.tables import ColumnType, InsertNew, Table, arrow_schema
+from qanat.tables import ColumnType, Table, arrow_schema
 from qanat.wiring import load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     import pyarrow as pa
 
@@ -31,15 +33,19 @@ def replay(pipeline: Pipeline, committer: Committer, letter_id: str, text: str |
         ConfigError: There is no such letter, it isn't open any more, it was too long to be kept whole, or it is rejected again.
     """
     last = _table_stage(pipeline)
-    writes = table_writes(pipeline)[last.name]()
-    now = committer.clock.now()
+    clock = committer.clock
+    writer = TableWriter(
+        table_writes(pipeline)[last.name](), last.deduplicate, noticed(pipeline, last, clock)
+    )
+    now = clock.now()
 
     def body(transaction: Transaction) -> int:
+        brings_rows(transaction)
         letter = _open_letter(transaction, letter_id)
         rows = _rows(pipeline, last, letter, text, now)
         if transaction.enter([f"letter:{letter_id}"]):
             raise ConfigError("the letter", letter_id, "one that wasn't replayed before")
-        count = _write(transaction, last, writes, rows)
+        count = writer.write(transaction, rows)
         _mark(transaction, letter_id, "replayed")
         return count
 
@@ -135,20 +141,6 @@ def _transformed(stage: Stage, rows: "pa.Table", now: datetime) -> "pa.Table":
             hint="Give the corrected record with --as, or put the letter aside with --drop.",
         )  # fmt: skip
     return made.rows
-
-
-def _write(
-    transaction: Transaction, last: Stage, writes: "Sequence[TableWrite]", rows: "pa.Table"
-) -> int:
-    if last.deduplicate is not None:
-        table = last.deduplicate.table
-        new = InsertNew(last.deduplicate.key)
-        rows = transaction.write(table, rows.select(table.names), new)
-    if rows.num_rows:
-        for table, mode, make in writes:
-            made = make(rows) if make is not None else rows.select(table.names)
-            transaction.write(table, made, mode)
-    return int(rows.num_rows)
 
 
 def _open_letter(transaction: Transaction, letter_id: str) -> dict[str, object]:

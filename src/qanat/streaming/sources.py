@@ -48,13 +48,14 @@ def open_source(
 
 def _sse(location: str, settings: StreamSettings, clock: Clock) -> OpenedSource:
     from qanat.sources.sse import SseOptions, SseSource
+    from qanat.sources.sse_options import default_user_agent
 
     options = SseOptions(
         url=location,
         since=settings.since,
         accept_gap=settings.accept_gap,
         read_timeout_s=float(settings.read_timeout),
-        **({"user_agent": settings.user_agent} if settings.user_agent else {}),
+        user_agent=settings.user_agent or default_user_agent(),
     )
     source = SseSource(options, clock)
 
