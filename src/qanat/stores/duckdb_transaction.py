@@ -10,7 +10,7 @@ import pyarrow as pa
 from qanat.errors import CommitUnknown, Fatal, Fenced
 from qanat.interfaces import Scalar
 from qanat.records import Item, Move, Partition, Staged
-from qanat.stores import duckdb_large, duckdb_modes, duckdb_queue, duckdb_staging
+from qanat.stores import duckdb_declared, duckdb_large, duckdb_modes, duckdb_queue, duckdb_staging
 from qanat.stores.duckdb_arrow import check_names, conformed
 from qanat.stores.duckdb_database import Database
 from qanat.stores.duckdb_errors import Invalidated
@@ -156,8 +156,14 @@ class DuckdbTransaction:
         told = found.column_names == ["Count"] and found.num_rows == 1
         return int(found.column(0)[0].as_py()) if told else int(found.num_rows)
 
-    def lock(self, name: str) -> None:
+    def lock(self, name: str, *, shared: bool = False) -> None:
         """Nothing to wait for: this transaction is the only one that writes."""
+
+    def swap(self, live: Table, rebuilt: Table) -> None:
+        with self._database.errors():
+            stale = duckdb_declared.swap(self._connection, live, rebuilt)
+        self._writing.stale_rows += stale
+        self._writing.touched.update((live.name, rebuilt.name))
 
     def enqueue(self, queue: str, items: Sequence[Item]) -> None:
         duckdb_queue.enqueue(self._writing, queue, items)

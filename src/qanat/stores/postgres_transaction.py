@@ -8,7 +8,7 @@ from uuid import UUID
 from qanat.errors import CommitUnknown, Fatal, Fenced, Retryable
 from qanat.interfaces import Scalar
 from qanat.records import Item, Move, Partition, Staged
-from qanat.stores import postgres_progress, postgres_read
+from qanat.stores import postgres_progress, postgres_read, postgres_swap
 from qanat.stores.postgres_connect import Connection, meaning, translated
 from qanat.stores.postgres_locks import LockNames
 from qanat.stores.postgres_merge import merge
@@ -80,10 +80,14 @@ class PostgresTransaction:
         with self._usable():
             return postgres_read.execute(self._connection, sql, parameters)
 
-    def lock(self, name: str) -> None:
+    def lock(self, name: str, *, shared: bool = False) -> None:
+        wait = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
         with self._usable():
-            number = self._locks.named(name)
-            self._connection.execute("select pg_advisory_xact_lock(%s)", [number])
+            self._connection.execute(f"select {wait}(%s)".encode(), [self._locks.named(name)])
+
+    def swap(self, live: Table, rebuilt: Table) -> None:
+        with self._usable():
+            postgres_swap.swap(self._connection, live, rebuilt)
 
     def enqueue(self, queue: str, items: Sequence[Item]) -> None:
         with self._usable():
