@@ -38,6 +38,7 @@ class SseHttp:
         self._clock = clock
         self._pool = _pool(options)
         self._response: BaseHTTPResponse | None = None
+        self._encoded = False
 
     def connect(self, last_event_id: str, since_ms: int | None) -> None:
         """Ask for the stream; returns when it begins.
@@ -63,6 +64,8 @@ class SseHttp:
         except (HTTPError, OSError) as error:
             raise Retryable(_words(error), after_s=0.0) from error
         self._check(self._response, last_event_id)
+        # We ask for no compression. Where there is none, the decoder's buffers would be two copies for nothing.
+        self._encoded = self._response.headers.get("Content-Encoding", "identity") != "identity"
 
     def __enter__(self) -> Self:
         return self
@@ -87,7 +90,7 @@ class SseHttp:
 
         assert self._response is not None  # noqa: S101 - it is connected
         try:
-            return self._response.read1(READ_BYTES)
+            return self._response.read1(READ_BYTES, decode_content=self._encoded)
         except ReadTimeoutError as error:
             message = f"no byte came for {self._options.read_timeout_s:g} s"
             raise Retryable(message, after_s=0.0) from error

@@ -1,5 +1,6 @@
 """One connection to a local server of server-sent events: its request, its answer, the events, and what goes wrong."""
 
+import select
 import socket
 import struct
 import threading
@@ -21,7 +22,7 @@ SEND_BYTES = 1 << 20
 
 _PATH = "/v2/stream/"
 _TRICKLE_S = 0.0005
-_IDLE_S = 0.2
+_IDLE_S = 0.05
 _CHUNK_END = b"0\r\n\r\n"
 
 
@@ -191,7 +192,7 @@ class Visit:
         silent_from_s = time.monotonic()
         while True:
             now_s = time.monotonic()
-            if self._leave.is_set() or self._server.stopping.is_set():
+            if self._has_left():
                 raise _Over
             if manners.end_after_s and now_s - self._began_s >= manners.end_after_s:
                 self._end()
@@ -221,7 +222,8 @@ class Visit:
                 )
                 raise _Over
             case Stall():
-                self._leave.wait()
+                while not self._has_left(_IDLE_S):
+                    pass
                 raise _Over
             case Garbage():
                 self._send(fault.raw)
@@ -232,6 +234,11 @@ class Visit:
                     self._send(raw)
             case Trickle():
                 self._piece = fault.size
+
+    def _has_left(self, wait_s: float = 0.0) -> bool:
+        """Whether the other side has hung up, or we are to; nothing else comes from there after the request."""
+        readable, _, _ = select.select([self._connection], [], [], wait_s)
+        return bool(readable) or self._leave.is_set() or self._server.stopping.is_set()
 
     def _end(self) -> None:
         """End in good order."""
