@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from qanat.errors import ConfigError, Fatal
-from qanat.given import Event, given
+from qanat.given import AnyEvent, Event, given
 from qanat.pipeline import Deduplicate, Pipeline, Stage
 from qanat.pipelines.metering import PIPELINE as METERING
 from qanat.pipelines.wikimedia import PIPELINE as WIKIMEDIA
