@@ -28,11 +28,12 @@ def sample() -> bytes:
             "pieces": pieces,
             "cents": pieces * PRODUCTS[product],
         }
-        frames += [_frame(number, json.dumps(order))] * (1 + (number % REPEAT_EVERY == 0))
+        frames += [_frame(at, json.dumps(order))] * (1 + (number % REPEAT_EVERY == 0))
         if number in UNREADABLE:
-            frames.append(_frame(number, _GARBAGE))
+            frames.append(_frame(at, _GARBAGE))
     return "".join(frames).encode()
 
 
-def _frame(number: int, data: str) -> str:
-    return f"event: message\nid: {number}\ndata: {data}\n\n"
+def _frame(at: datetime, data: str) -> str:
+    """Return an event whose id tells when it was sent, in ms since 1970: so `qanat demo` knows when to play it."""
+    return f"event: message\nid: {int(at.timestamp()) * 1000}\ndata: {data}\n\n"
