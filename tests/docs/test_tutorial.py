@@ -9,13 +9,17 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from qanat.given import given
 from tests.docs.pages import Block, page
 from tests.docs.test_transcripts import commands, matches
+from tests.unit.outsiders import written
 
 PAGE = "docs/tutorial.md"
+TESTING = "docs/testing-pipelines.md"
 PORTS = ("8700", "8765")
 """Those that the page says; here each is one that is free."""
 
@@ -114,6 +118,19 @@ def test_tutorial(newcomer: Newcomer) -> None:
 def test_every_block_is_followed() -> None:
     """None is only looked at."""
     assert [] == [block.line for block in page(PAGE).blocks if not block.purpose]
+
+
+def test_testing_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test that the page about tests begins with passes, for a new pipeline `shop`."""
+    written(tmp_path, "shop")
+    monkeypatch.syspath_prepend(tmp_path)
+    [block] = [block for block in page(TESTING).blocks if block.language == "python"]
+    names: dict[str, Any] = {}
+    try:
+        exec(compile("\n" * (block.line - 1) + block.text, TESTING, "exec"), names)
+        names["test_orders_are_counted"](given)
+    finally:
+        sys.modules.pop("shop", None)
 
 
 def changed(text: str, difference: str) -> str:
