@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from qanat.errors import ConfigError, Fatal
+from qanat.errors import ConfigError, Fatal, QanatError
 from qanat.interfaces import Capabilities, Change, LogOptions, Span, Trimmed
 from qanat.logs import sqlite_schema, sqlite_topics, sqlite_trim
 from qanat.logs.sqlite_claims import Claims, lock_at
@@ -68,8 +68,12 @@ class SqliteLog:
         self.file = LogFile(self.path, self._shared, read_only=options.read_only)
         self._claims = Claims(self._shared.folder)
         self._readers = Readers(self.file, options.clock)
-        with self.file.reading() as connection:
-            self.identity = sqlite_topics.identity(connection)
+        try:
+            with self.file.reading() as connection:
+                self.identity = sqlite_topics.identity(connection)
+        except QanatError:
+            self.close()
+            raise
 
     def create(self, topics: Sequence[Topic]) -> Sequence[Change]:
         self._check_writable()

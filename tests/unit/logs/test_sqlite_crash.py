@@ -18,7 +18,7 @@ from qanat.records import Move
 from qanat.tables import Column, ColumnType, Topic
 from tests.unit.logs.sqlite_kit import child, heard
 
-KILLS = 8
+KILLS = 6
 # Enough, and random enough, for a commit to take some milliseconds and to be more than one write.
 ROWS = 20_000
 STAGE = "crash"
