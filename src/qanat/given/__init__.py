@@ -10,6 +10,6 @@ The transforms, the SQL, de-duplication and dead letters are the real ones, driv
 store and log in a temporary folder. `qanat.given.plugin` makes the fixture `qanat_pipeline` for pytest.
 """
 
-from qanat.given.cases import Event, Given, Giving, Row, given
+from qanat.given.cases import AnyEvent, Event, Given, Giving, Row, given
 
-__all__ = ["Event", "Given", "Giving", "Row", "given"]
+__all__ = ["AnyEvent", "Event", "Given", "Giving", "Row", "given"]
