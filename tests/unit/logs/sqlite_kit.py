@@ -1,5 +1,6 @@
 """What the tests of the embedded log share: a topic, short ways to publish and read, child processes."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -61,6 +62,8 @@ def child(module: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
     """Run a test module as a program; it is killed in the end."""
     process = subprocess.Popen(
         [sys.executable, module, *map(str, arguments)],
+        # It imports this module too, and starts in a folder of its own.
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
