@@ -62,7 +62,8 @@ class Deduplicate:
             narrow span of a large table is looked at.
         happened: The column that says when a record came about.
         received: The column that says when it was received.
-        horizon_s: A record that was received so long after it came about isn't judged but becomes a dead letter `too_late`.
+        horizon_s: A record that was received so long after it came about, and lies so far behind the newest, isn't judged but
+            becomes a dead letter `too_late` (see `runtime.lateness`).
     """
 
     table: Table
@@ -198,7 +199,7 @@ class Pipeline:
         topics: The ordered logs between its stages.
         operations: Import strings of what the command offers besides, by name: `run`, `demo`, `generate`, `prove`, ….
         api: Import string of a function that makes the FastAPI router of what is the pipeline's own, from a session.
-        offers: Import string of a function that makes the operations that a session can call.
+        offers: Import string of a function that makes the operations that a session can call, from the pipeline.
         reports: What `qanat reports` tells, and the service under /reports.
         lookups: What `qanat reports` and the service answer besides.
         alarms: Import string of a function `(session, now) -> Readings` that tells how far everything is from an alarm.

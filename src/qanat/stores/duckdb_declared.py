@@ -37,6 +37,9 @@ def migrate(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> I
             if column.name not in there:
                 _add(connection, table, column)
                 yield Change(table.name, f"added column {column.name}")
+        for names in _missing_indexes(connection, table):
+            _add_index(connection, table, names)
+            yield Change(table.name, f"made an index on ({', '.join(names)})")
 
 
 def create(
@@ -55,6 +58,32 @@ def create(
         lines += [f"primary key ({column_list(table.key)})"] if table.key else []
         lines += [f"unique ({column_list(names)})" for names in table.unique]
     connection.execute(f"create table {quoted(table.name)} ({', '.join(lines)})")
+    for names in table.indexes:
+        _add_index(connection, table, names)
+
+
+def swap(connection: duckdb.DuckDBPyConnection, live: Table, rebuilt: Table) -> int:
+    """Let a rebuilt table take the place of a live one; return how many rows the live one had.
+
+    By renaming: DuckDB's catalogue is transactional, so that older snapshots still see the old table.
+
+    Raises:
+        Fatal: One isn't there, or their columns differ.
+    """
+    before, after = (columns_of(connection, table.name) for table in (live, rebuilt))
+    if (
+        not before
+        or before != {name: after.get(name) for name in before}
+        or len(after) != len(before)
+    ):
+        raise Fatal(
+            f"{rebuilt.name} can't take the place of {live.name}: it isn't there, or has other columns"
+        )
+    count = connection.execute(f"select count(*) from {quoted(live.name)}").fetchall()[0][0]
+    connection.execute(f"drop table {quoted(live.name)}")
+    connection.execute(f"alter table {quoted(rebuilt.name)} rename to {quoted(live.name)}")
+    list(migrate(connection, [live]))  # indexes, which a table that is renamed may not have
+    return int(count)
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, str]:
@@ -90,6 +119,27 @@ def _check(table: Table, there: dict[str, str], key: set[str]) -> None:
             f" and ({', '.join(sorted(expected))}) by its declaration",
             hint="A key can't be changed in place: copy the rows into a table of another name.",
         )
+
+
+def _missing_indexes(
+    connection: duckdb.DuckDBPyConnection, table: Table
+) -> Iterator[tuple[str, ...]]:
+    if not table.indexes:
+        return
+    find = "select index_name from duckdb_indexes() where table_name = $table"
+    there = {name for (name,) in connection.execute(find, {"table": table.name}).fetchall()}
+    for names in table.indexes:
+        if _index_name(table, names) not in there:
+            yield names
+
+
+def _add_index(connection: duckdb.DuckDBPyConnection, table: Table, names: tuple[str, ...]) -> None:
+    index, columns = quoted(_index_name(table, names)), column_list(names)
+    connection.execute(f"create index {index} on {quoted(table.name)} ({columns})")
+
+
+def _index_name(table: Table, names: tuple[str, ...]) -> str:
+    return f"{table.name}_by_{'_'.join(names)}"
 
 
 def _add(connection: duckdb.DuckDBPyConnection, table: Table, column: Column) -> None:

@@ -11,6 +11,7 @@ from qanat.pipelines.wikimedia.tables import (
     USERS,
 )
 from qanat.pipelines.wikimedia.topics import INPUT, PROCESSED, TOPICS
+from qanat.streaming import STREAM_OPERATIONS
 from qanat.tables import DEAD_LETTERS, Add, Table
 
 LOCATION = "https://stream.wikimedia.org/v2/stream/mediawiki.page-create"
@@ -68,6 +69,8 @@ PIPELINE = Pipeline(
     ),
     topics=TOPICS,
     tables=(*TABLES, DEAD_LETTERS),
+    operations=STREAM_OPERATIONS,
+    offers="qanat.streaming.operations:offered",
     reports=REPORTS,
     lookups=LOOKUPS,
     recording="qanat.pipelines.wikimedia.recording:eight_hours.sse.zst",
