@@ -62,7 +62,8 @@ class Deduplicate:
             narrow span of a large table is looked at.
         happened: The column that says when a record came about.
         received: The column that says when it was received.
-        horizon_s: A record that was received so long after it came about isn't judged but becomes a dead letter `too_late`.
+        horizon_s: A record that was received so long after it came about, and lies so far behind the newest, isn't judged but
+            becomes a dead letter `too_late` (see `runtime.lateness`).
     """
 
     table: Table

@@ -79,8 +79,9 @@ class DuckdbEngine:
         text = statement.text_for(NAME)
         try:
             self._bind(relations)
-            if parameters:
-                found = self._connection.sql(text, params=dict(parameters))
+            bound = {name: (parameters or {})[name] for name in statement.parameters}
+            if bound:
+                found = self._connection.sql(text, params=bound)
             else:
                 found = self._connection.sql(text)
             rows = found.to_arrow_table()

@@ -14,10 +14,10 @@ from qanat.interfaces import Source, Transaction
 from qanat.pipeline import Deduplicate
 from qanat.records import Partition
 from qanat.runtime.commit import Committer
+from qanat.runtime.lateness import Lateness
 from qanat.runtime.live import judges_rows
 from qanat.runtime.rebuild import Rebuilt, Span, alone, beside, patiently
 from qanat.runtime.rebuild_slices import SLICE_ROWS, Slices
-from qanat.runtime.stream_tables import split_late
 from qanat.runtime.stream_topics import Transform, unchanged
 from qanat.tables import InsertNew
 from qanat.telemetry import log
@@ -50,6 +50,11 @@ class Refill:
     transform: Transform = unchanged
     _ends: dict[Partition, int] = field(default_factory=dict)
     _waiting: "list[pa.Table]" = field(default_factory=list)
+    _lateness: Lateness = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin to judge how late records are where the topic begins."""
+        self._lateness = Lateness(self.stage, self.by)
 
     def run(self) -> Rebuilt:
         """Fill it, and tell what came of it.
@@ -72,7 +77,8 @@ class Refill:
         reached = self.committer.commit(self._reached)
         records = 0
         for rows in self._until(reached):
-            patiently(self.committer, lambda tx, rows=rows: self._write(tx, rows))  # type: ignore[misc]
+            given = self._given(rows)
+            patiently(self.committer, lambda tx, given=given: self._write(tx, given))  # type: ignore[misc]
             failpoints.reach("backfill.slice_committed")
             records += rows.num_rows
         return records
@@ -81,7 +87,7 @@ class Refill:
         judges_rows(transaction)
         records = 0
         for rows in self._until(self._reached(transaction)):
-            self._write(transaction, rows)
+            self._write(transaction, self._given(rows))
             records += rows.num_rows
         live, rebuilt = self.by.table, beside(self.by.table)
         count = transaction.query(f"select count(*) as n from {rebuilt.name}").column("n")
@@ -139,9 +145,13 @@ class Refill:
                 yield rows.filter(mask)
             self._waiting.append(rows.filter(pc.invert(mask)))
 
-    def _write(self, transaction: Transaction, rows: "pa.Table") -> None:
+    def _given(self, rows: "pa.Table") -> "pa.Table":
+        """Return the records that the stage enters: those that aren't too late, by the newest since where the topic begins."""
         made = self.transform(rows, self.committer.clock.now()).rows
-        timely, _ = split_late(made, self.by)
+        timely, _, newest = self._lateness.part(made)
+        self._lateness.kept(newest)
         within = Slices(self.by, self.span.since, self.span.until).within(timely)
-        given = within.select(self.by.table.names)
+        return within.select(self.by.table.names)
+
+    def _write(self, transaction: Transaction, given: "pa.Table") -> None:
         transaction.write(beside(self.by.table), given, InsertNew(self.by.key))

@@ -5,16 +5,17 @@ import sys
 import threading
 from typing import Annotated
 
-import click
 import msgspec
 
+from qanat.cli.naming import pipeline_argument
 from qanat.clock import SystemClock
 from qanat.listening import Listening
 from qanat.options import settings_command
+from qanat.pipeline import Pipeline
 from qanat.serve.background import serving
 from qanat.session import open_session
 from qanat.settings import CommonSettings
-from qanat.wiring import operations_of, pipeline_named
+from qanat.wiring import operations_of
 
 
 class ServeSettings(CommonSettings, frozen=True, kw_only=True):
@@ -32,19 +33,18 @@ class ServeSettings(CommonSettings, frozen=True, kw_only=True):
     ] = ""
 
 
-def serve(settings: ServeSettings, pipeline: str) -> int:
+def serve(settings: ServeSettings, pipeline: Pipeline) -> int:
     """Serve until stopped (SIGTERM, Ctrl-C)."""
     listening = Listening(settings.host, settings.port, settings.token)
-    declared = pipeline_named(pipeline)
-    operations = operations_of(declared)
+    operations = operations_of(pipeline)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with (
-        open_session(declared, settings, SystemClock(), operations=operations) as session,
-        serving(declared, session, listening) as address,
+        open_session(pipeline, settings, SystemClock(), operations=operations) as session,
+        serving(pipeline, session, listening) as address,
     ):
-        sys.stdout.write(f"{declared.name} is served at {address}, documented at {address}/docs\n")
+        sys.stdout.write(f"{pipeline.name} is served at {address}, documented at {address}/docs\n")
         sys.stdout.flush()
         while not stop.wait(1.0):  # in short waits, so that Windows sees Ctrl-C
             pass
@@ -57,5 +57,5 @@ SERVE = settings_command(
     serve,
     help="Answer over HTTP: totals, usage, files, dead letters, metrics.",
     pipeline=None,
-    extra_params=[click.Argument(["pipeline"], default="metering")],
+    extra_params=[pipeline_argument(default="metering")],
 )

@@ -193,7 +193,7 @@ def _extract(node: exp.Expr, place: Place) -> Typed:
         raise place.refuse(node, "`epoch` of a moment", "the engines return other types", instead)
     text = templated(
         {
-            "duckdb": "extract(epoch from {0})",
+            "duckdb": "(epoch_us({0}) / 1000000e0)",
             "spark": "(unix_micros(timestamp_micros(0L) + {0}) / 1000000D)",
         },
         (value.text,),

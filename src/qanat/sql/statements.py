@@ -27,6 +27,8 @@ _SELECT_PARTS = {
     "offset",
     "with_",
 }
+# The one value of a select inside an expression needs no name in the text; its column has this one.
+_UNNAMED = "value"
 _UNION_PARTS = {"this", "expression", "distinct", "order", "limit", "offset", "with_"}
 
 
@@ -74,6 +76,7 @@ def _select(node: exp.Select, known: Known, outer: Scope | None) -> Relation:
     place = Place(known, scope, typed, query)
     tables = from_clause(node, place)
     texts = [tables, _condition(node, "where", place.without_aggregates("in `where`"))]
+    _without_nulls(node.args.get("where"), scope)
     grouped, groups = _group(node, place)
     texts.append(groups)
     items = _items(node, grouped)
@@ -97,13 +100,29 @@ def _select(node: exp.Select, known: Known, outer: Scope | None) -> Relation:
     return Relation(tuple(Output(name, item.kind, item.nullable) for name, item in items), text)
 
 
+def _without_nulls(where: exp.Expr | None, scope: Scope) -> None:
+    """Note which columns can't be null any more: `where … is not null and …`."""
+    if where is None:
+        return
+    conditions = where.this.flatten() if isinstance(where.this, exp.And) else [where.this]
+    for each in conditions:
+        test = each.this if isinstance(each, exp.Not) else None
+        if (
+            isinstance(test, exp.Is)
+            and isinstance(test.expression, exp.Null)
+            and isinstance(test.this, exp.Column)
+        ):
+            scope.require(test.this.table.lower(), test.this.name.lower())
+
+
 def _items(node: exp.Select, place: Place) -> list[tuple[str, Typed]]:
     items: list[tuple[str, Typed]] = []
     for each in node.expressions:
         value = place.typed(each.this if isinstance(each, exp.Alias) else each)
-        if not isinstance(each, exp.Alias | exp.Column):
+        only = len(node.expressions) == 1 and node.parent is not None
+        if not only and not isinstance(each, exp.Alias | exp.Column):
             raise place.fail(each, f"`{shown(each)}` needs a name", "… as name")
-        name = each.alias_or_name.lower()
+        name = each.alias_or_name.lower() or _UNNAMED
         if any(name == other for other, _ in items):
             raise place.fail(each, f"two columns are called {name!r}")
         if not isinstance(value.kind, ColumnType) and value.kind != "null":

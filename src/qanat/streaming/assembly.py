@@ -7,34 +7,40 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TypeAlias, cast
 from uuid import uuid4
 
 from qanat.clock import Clock
 from qanat.interfaces import Commit, Log, Output, Source, Store
-from qanat.pipeline import Pipeline, Stage
+from qanat.pipeline import Input, Pipeline, Stage
 from qanat.records import Transformed
+from qanat.reports.answer import compute
 from qanat.runtime.commit import Committer, Committing
 from qanat.runtime.housekeeping import StateSteps, TrimSteps
 from qanat.runtime.letters import LETTER_TOPIC
 from qanat.runtime.loop import Steps
 from qanat.runtime.plan import plan
 from qanat.runtime.reading import Reading
+from qanat.runtime.report_steps import ReportSteps
 from qanat.runtime.stage_states import StageMeter
 from qanat.runtime.stream import OrderedSteps
 from qanat.runtime.stream_tables import TableSteps, TableWrite, TableWriter
 from qanat.runtime.stream_topics import PublishSteps, Transform, unchanged
 from qanat.runtime.streamrun import StreamRun
+from qanat.runtime.windows import is_stored
 from qanat.session import open_to_hold
+from qanat.streaming.checks import check_pipeline
 from qanat.streaming.declared import noticed, tables_of, topic_named, topics_of
 from qanat.streaming.settings import StreamSettings
 from qanat.streaming.sources import OpenedSource, open_source
-from qanat.streaming.transforms import table_writes
 from qanat.tables import DEAD_LETTERS, Append, Topic
 from qanat.telemetry import Telemetry
 from qanat.wiring import load, open_log
 
 LETTERS_STAGE = "letters"
+
+Opening: TypeAlias = "Callable[[Pipeline, Input, StreamSettings, Clock], OpenedSource]"
+"""What opens a source from outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +59,24 @@ def assembled(
     clock: Clock,
     telemetry: Telemetry,
     stop: threading.Event,
+    opening: "Opening" = open_source,
 ) -> Iterator[Assembled]:
     """Open everything that a run needs, and close it at the end.
 
+    Args:
+        pipeline: What runs.
+        settings: How.
+        clock: Time, for everything.
+        telemetry: Where it counts.
+        stop: Ends it.
+        opening: What opens the stages' sources from outside.
+
     Raises:
-        ConfigError: A setting can't be used, or a transform's SQL doesn't fit its tables.
+        ConfigError: A setting can't be used, or the declaration doesn't hold together.
         Refused: The pipeline would count twice with this store.
         Busy: The store is in another instance's hands.
     """
-    writes = table_writes(pipeline)
+    writes = check_pipeline(pipeline)
     with ExitStack() as stack:
         store = stack.enter_context(
             closing(open_to_hold(pipeline, settings, clock, threads=settings.threads or _cores()))
@@ -72,7 +87,9 @@ def assembled(
             closing(open_log(settings.log, pipeline.name, Path(settings.data_dir), clock))
         )
         log.create(topics_of(pipeline))
-        parts = _Parts(pipeline, settings, store, log, clock, telemetry, stop, writes, stack)
+        parts = _Parts(
+            pipeline, settings, store, log, clock, telemetry, stop, writes, stack, opening
+        )
         yield Assembled(parts.run(), store, log)
 
 
@@ -89,6 +106,7 @@ class _Parts:
     stop: threading.Event
     writes: "dict[str, Callable[[], Sequence[TableWrite]]]"
     stack: ExitStack
+    opening: "Opening"
 
     def run(self) -> StreamRun:
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
@@ -97,15 +115,17 @@ class _Parts:
             stages.append(self._letters(owner))
         meters = [steps.reading.meter for steps in stages]
         self._hold_back(stages)
+        ended = threading.Event()
         return StreamRun(
             pipeline=self.pipeline.name,
             stages=stages,
-            others=self._others(meters),
+            others=self._others(meters, ended),
             meters=meters,
             clock=self.clock,
             telemetry=self.telemetry,
             once=self.settings.once,
             stop=self.stop,
+            ended=ended,
         )
 
     def _stage(self, stage: Stage, owner: str) -> OrderedSteps:
@@ -168,7 +188,7 @@ class _Parts:
         if stage.input.kind == "topic":
             topic = topic_named(self.pipeline, stage.input.name)
             return OpenedSource(self._topic_source(topic, stage.name))
-        opened = open_source(self.pipeline, stage.input, self.settings, self.clock)
+        opened = self.opening(self.pipeline, stage.input, self.settings, self.clock)
         self.stack.enter_context(closing(opened.source))
         return opened
 
@@ -196,12 +216,18 @@ class _Parts:
             if isinstance(steps, PublishSteps):
                 steps.waits = _waiting(readers.get(steps.topic.name, []), self.settings.backlog)
 
-    def _others(self, meters: Sequence[StageMeter]) -> list[Steps]:
+    def _others(self, meters: Sequence[StageMeter], ended: threading.Event) -> list[Steps]:
         instance = f"{socket.gethostname()}:{os.getpid()}"
-        states = StateSteps("states", self._committer("states"), meters, instance, self.stop)
+        states = StateSteps("states", self._committer("states"), meters, instance, ended)
         topics = topics_of(self.pipeline)
-        trims = TrimSteps("retention", self.log, topics, self._committer("retention"), self.stop)
-        return [states, trims]
+        trims = TrimSteps("retention", self.log, topics, self._committer("retention"), ended)
+        return [states, trims, *self._reports(instance)]
+
+    def _reports(self, instance: str) -> list[Steps]:
+        stored = tuple(filter(is_stored, self.pipeline.reports))
+        if not stored:
+            return []
+        return [ReportSteps("reports", self._committer("reports"), stored, compute, instance)]
 
 
 def _waiting(readers: Sequence[StageMeter], backlog: int) -> Callable[[], str]:

@@ -141,7 +141,7 @@ def _created(change: Change) -> Creation:
         page_is_redirect=change.page.is_redirect,
         rev_id=change.revision.rev_id,
         rev_timestamp=change.revision.rev_dt,
-        performer=by and Performer(by.user_text, by.user_id, by.is_bot),
+        performer=None if by is None else Performer(by.user_text, by.user_id, by.is_bot),
     )
 
 
