@@ -14,7 +14,7 @@ Json: TypeAlias = Mapping[str, object]
 T = TypeVar("T")
 
 HORIZON = timedelta(days=32)
-TOO_LATE = "too_late"
+AHEAD_MAX = timedelta(days=1)
 
 
 class Received(NamedTuple):
@@ -51,7 +51,7 @@ class Judged(NamedTuple):
     Attributes:
         creations: Each creation of a page, in the order in which they first came.
         rejected: The bytes of each event that can't be used, each time it came.
-        too_late: How many creations came after the horizon, each time.
+        too_late: How many creations came later than the horizon, each time.
     """
 
     creations: list[Creation]
@@ -68,6 +68,7 @@ def judged(stream: Iterable[Received]) -> Judged:
     creations: dict[tuple[datetime, str], Creation] = {}
     rejected: list[bytes] = []
     too_late = 0
+    newest = datetime.min.replace(tzinfo=UTC)
     for event in stream:
         try:
             creation = _read(event)
@@ -76,10 +77,13 @@ def judged(stream: Iterable[Received]) -> Judged:
             continue
         if creation is None:
             continue
-        if event.received_at - creation.created_at > HORIZON:
+        at = creation.created_at
+        if at <= event.received_at + AHEAD_MAX:
+            newest = max(newest, at)
+        if event.received_at - at > HORIZON and newest - at > HORIZON:
             too_late += 1
         else:
-            creations.setdefault((creation.created_at, creation.event_id), creation)
+            creations.setdefault((at, creation.event_id), creation)
     return Judged(list(creations.values()), rejected, too_late)
 
 
@@ -127,7 +131,7 @@ def _count_user(tables: dict[str, dict[tuple[Value, ...], Row]], creation: Creat
         "user_name": creation.user_name,
     }
     _add(tables["users"], user, told, sums)
-    _add(tables["user_hours"], {"hour": hour_of(creation.created_at), **user}, {}, sums)
+    _add(tables["user_hours"], {"hour": hour_of(creation.created_at), **user}, told, sums)
 
 
 def _add(rows: dict[tuple[Value, ...], Row], key: Row, told: Row, sums: Mapping[str, int]) -> None:
