@@ -1,6 +1,5 @@
 """What is given to a pipeline, and what it is asked then."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -9,13 +8,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from qanat.clock import Clock
 from qanat.errors import ConfigError
+from qanat.given.events import AnyEvent, Event, Row, event_of
 from qanat.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from qanat.given.trial import Outcome
-
-Row: TypeAlias = dict[str, object]
-"""A row by column; whole numbers are Python's, a timestamp is a `datetime` in UTC."""
 
 BATCH_ROWS = (1, 2, 7)
 """The sizes of batches that `check_batches` compares with one batch of everything."""
@@ -23,27 +20,6 @@ BATCH_ROWS = (1, 2, 7)
 
 DIFFERING_MAX = 3
 """Rows of each side that are shown where tables differ."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One event as the source gives it.
-
-    Attributes:
-        data: The bytes.
-        id: The stream's own position of it; empty for none.
-        event: Its type.
-        received_at: None for the moment at which everything is judged.
-    """
-
-    data: bytes
-    id: str = ""
-    event: str = "message"
-    received_at: datetime | None = None
-
-
-AnyEvent: TypeAlias = "Event | bytes | str | Mapping[str, object]"
-"""An event: complete, its bytes or text, or what is written as its JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +48,7 @@ class Given:
             events: Mappings (written as JSON), texts, bytes, or `Event`.
             received_at: When, with its zone; the time at which they are judged, unless it is said.
         """
-        more = tuple(_event(each, received_at) for each in events)
+        more = tuple(event_of(each, received_at) for each in events)
         return replace(self, given=(*self.given, *more), _ran=[])
 
     def at(self, clock: Clock | datetime) -> "Given":
@@ -184,16 +160,6 @@ def given(pipeline: Pipeline | str, kept: ExitStack | None = None) -> Given:
     if not is_of_streams(declared):
         raise ConfigError("the pipeline", declared.name, "one of streams")
     return Given(declared, kept=kept)
-
-
-def _event(event: "AnyEvent", received_at: datetime | None) -> Event:
-    if isinstance(event, Event):
-        return event if event.received_at else replace(event, received_at=received_at)
-    if isinstance(event, str):
-        event = event.encode()
-    elif not isinstance(event, bytes):
-        event = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
-    return Event(event, received_at=received_at)
 
 
 def _compare(
