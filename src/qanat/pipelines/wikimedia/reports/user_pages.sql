@@ -1,7 +1,18 @@
 -- One row per page that a user created, the newest first: of the one with an id, and of those with a name.
 -- The limit keeps the other conditions apart: DuckDB uses an index only for one that stands alone.
 with found as (
-    select *
+    select
+        wiki,
+        who,
+        domain,
+        user_id,
+        user_name,
+        page_id,
+        page_title,
+        namespace,
+        is_redirect,
+        created_at,
+        event_id
     from creations
     where who in (
             select '#' || cast(cast($user_id as bigint) as text)
