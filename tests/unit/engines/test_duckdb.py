@@ -5,7 +5,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from qanat.engines.duckdb import DuckdbEngine
+from qanat.engines.duckdb import PREPARED_MAX, DuckdbEngine
 from qanat.errors import Fatal
 from qanat.sql import check, load_sql
 from qanat.tables import Column, ColumnType, Table, arrow_schema
@@ -88,3 +88,37 @@ def test_closed_twice() -> None:
     engine = DuckdbEngine()
     engine.close()
     engine.close()
+
+
+def test_prepared_for_other_types() -> None:
+    """A relation whose types change, or one that comes and goes, is planned anew."""
+    with DuckdbEngine() as engine:
+        for kind in (ColumnType.INT64, ColumnType.TEXT, ColumnType.INT64):
+            columns = (Column("a", kind),)
+            statement = check(load_sql("select max(a) as a from batch"), {"batch": columns})
+            value = 7 if kind is ColumnType.INT64 else "seven"
+            rows = pa.table({"a": [value]}, schema=arrow_schema(Table("batch", columns)))
+            assert engine.run(statement, {"batch": rows}).to_pylist() == [{"a": value}]
+            assert engine.run(statement, {"batch": rows, "other": ROWS}).to_pylist() == [
+                {"a": value}
+            ]
+
+
+def test_many_statements() -> None:
+    """More than are kept prepared."""
+    with DuckdbEngine() as engine:
+        for number in range(PREPARED_MAX + 3):
+            statement = check(
+                load_sql(f"select count(*) + {number} as n from batch"), {"batch": COLUMNS}
+            )
+            assert engine.run(statement, {"batch": ROWS}).to_pylist() == [{"n": number + 2}]
+
+
+def test_read_twice() -> None:
+    """A statement may read a relation several times."""
+    text = "select count(*) as n from batch as x cross join batch as y where exists (select a from batch)"
+    statement = check(load_sql(text), {"batch": COLUMNS})
+    with DuckdbEngine() as engine:
+        for count in (2, 1, 0):
+            rows = ROWS.slice(0, count)
+            assert engine.run(statement, {"batch": rows}).to_pylist() == [{"n": count * count}]
