@@ -160,6 +160,15 @@ def test_a_name_that_is_taken(folder: Path, name: str, monkeypatch: pytest.Monke
     assert f"qanat.toml [pipelines] {name}" in refused("nothing").message
 
 
+@pytest.mark.parametrize("called", ["../elsewhere", "My Shop", "", "pipelines"])
+def test_a_name_that_nothing_may_have(folder: Path, name: str, called: str) -> None:
+    """It is that of files and tables."""
+    (folder / f"{name}.py").write_text(
+        f"from qanat import Pipeline\nPIPELINE = Pipeline({called!r}, '', ())\n"
+    )
+    assert "small letters, digits" in refused(f"{name}.py").message
+
+
 def test_a_file_with_the_name_of_a_module(folder: Path, name: str) -> None:
     """Python would import the other one, now or later."""
     (folder / "json.py").write_text("")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from qanat.errors import ConfigError, QanatError
-from qanat.outside import is_name
+from qanat.outside import NAME_IS, is_name
 from qanat.pipeline import Pipeline, Stage
 from qanat.runtime.stream_tables import TableWrite
 from qanat.streaming.checks_columns import mode_problems, table_problems, topic_problems
@@ -34,7 +34,7 @@ def check_pipeline(pipeline: Pipeline) -> dict[str, Callable[[], Sequence[TableW
 def _problems(pipeline: Pipeline) -> Iterator[ConfigError]:
     name = pipeline.name
     if not is_name(name):
-        yield ConfigError("the pipeline's name", name, _NAME)
+        yield ConfigError("the pipeline's name", name, NAME_IS)
     if not pipeline.stages:
         yield ConfigError(f"{name}: stages", pipeline.stages, "at least one Stage")
     yield from _twice(f"{name}: stages", [stage.name for stage in pipeline.stages])
