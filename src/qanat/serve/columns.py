@@ -105,7 +105,9 @@ def filter_field(column: Column) -> tuple[Any, Any] | None:
 def asked_texts(asked: BaseModel, declared: Report | Lookup) -> dict[str, str]:
     """Return what was set of a report or a look-up, as texts by name."""
     known = {each.name for each in declared.parameters}
-    given = asked.model_dump(exclude_unset=True)
+    if isinstance(declared, Report) and declared.window_s:
+        known.add("end")
+    given = asked.model_dump(exclude_unset=True, exclude_none=True)
     return {name: str(value) for name, value in given.items() if name in known}
 
 

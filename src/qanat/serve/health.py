@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from qanat.clock import Clock
+from qanat.runtime.windows import is_stored, latest_end
 from qanat.serve.models import AlarmState, PipelineHealth, ReportState, StageState, Stall
 from qanat.serve.served import Served
 from qanat.serve.states import States
-from qanat.serve.stored import is_overdue, last_due, made
+from qanat.serve.stored import is_overdue, made
 from qanat.session import Session
 from qanat.wiring import readings_of
 
@@ -50,7 +51,7 @@ class Healths:
 
     def reports(self, now: datetime) -> list[ReportState]:
         """Return how old each stored report is."""
-        stored = [report for report in self._served.pipeline.reports if report.every_s]
+        stored = [report for report in self._served.pipeline.reports if is_stored(report)]
         if not stored:
             return []
         known = {each.report: each for each in made(self._served.session)}
@@ -58,7 +59,7 @@ class Healths:
         for report in stored:
             last = known.get(report.name)
             # Before the first is made, it is due with the first window that ends while somebody looks.
-            reaches = last_due(report, self._since) if last is None else last.window_end
+            reaches = latest_end(report, self._since) if last is None else last.window_end
             states.append(
                 ReportState(
                     name=report.name,

@@ -15,6 +15,7 @@ import anyio.to_thread
 import msgspec
 
 from qanat.errors import QanatError
+from qanat.runtime.windows import is_stored
 from qanat.serve.served import Limits, Served
 from qanat.serve.states import States
 from qanat.serve.stored import Made, made
@@ -170,7 +171,7 @@ class Live:
             "dead_letters": self._states.dead_letters(),
         }
         found: dict[Key, bytes] = {("stages", ""): msgspec.json.encode(told)}
-        if any(report.every_s for report in self._served.pipeline.reports):
+        if any(is_stored(report) for report in self._served.pipeline.reports):
             for each in made(self._served.session):
                 found["report", each.report] = _report(each)
         return found

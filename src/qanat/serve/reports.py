@@ -12,14 +12,21 @@ from qanat.clock import Clock
 from qanat.pipeline import Report
 from qanat.reports.answer import Answer, ask
 from qanat.reports.chart import specification
+from qanat.runtime.windows import is_stored
 from qanat.serve.answers import answered, digest_of
-from qanat.serve.columns import asked_texts, camel, encoded, parameter_field, row_model
+from qanat.serve.columns import TEXT_MAX, asked_texts, camel, encoded, parameter_field, row_model
 from qanat.serve.models import ReportAbout, Reports, parameter_about
 from qanat.serve.served import Served
 from qanat.serve.stored import Stored, answer_of, due_after, is_overdue, newest, rows_of
 
 # A late event has a stored report made anew at any time: nobody keeps one for longer than this, however far the next is.
 HOLDS_S_MAX = 60
+# The parameter that every report with a window has.
+END = "end"
+_END_ABOUT = (
+    "Where its window ends: a moment, or a span such as 1h, which is so long ago; it is made on demand then. Empty for the"
+    " newest one that was made."
+)
 # A report that is made on demand costs more than a look-up.
 ON_DEMAND_S = 5
 
@@ -44,7 +51,7 @@ def _add(router: APIRouter, report: Report, served: Served, clock: Clock) -> Non
 
     def rows(request: Request, asked: Any) -> Response:  # noqa: ANN401 - the models are made while running
         given, now = asked_texts(asked, report), clock.now()
-        if report.every_s and not given:
+        if is_stored(report) and not given:
             stored = newest(served.session, report)
             if stored is not None:
                 return _stored(request, report, stored, now)
@@ -52,7 +59,7 @@ def _add(router: APIRouter, report: Report, served: Served, clock: Clock) -> Non
 
     def chart(request: Request, asked: Any) -> Response:  # noqa: ANN401 - see above
         given, now = asked_texts(asked, report), clock.now()
-        stored = newest(served.session, report) if report.every_s and not given else None
+        stored = newest(served.session, report) if is_stored(report) and not given else None
         if stored is None:
             answer = ask(report, served.session, given, now)
         else:
@@ -111,6 +118,8 @@ def _made(request: Request, answer: Answer, now: datetime) -> Response:
 
 def _asked_model(served: Served, report: Report) -> type[BaseModel]:
     fields: dict[str, Any] = {each.name: parameter_field(each) for each in report.parameters}
+    if report.window_s:
+        fields[END] = (str, Field("", description=_END_ABOUT, max_length=TEXT_MAX))
     name = camel(served.pipeline.name, report.name, "ReportQuery")
     return create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
 

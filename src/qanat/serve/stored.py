@@ -4,13 +4,14 @@ import base64
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from qanat.errors import ConfigError
 from qanat.pipeline import Report
 from qanat.reports.answer import Answer
+from qanat.runtime.windows import step_of
 from qanat.serve.columns import encoded
 from qanat.session import NothingYet, Session
 from qanat.tables import ColumnType, Table, arrow_schema
@@ -106,20 +107,13 @@ def made(session: Session) -> list[Made]:
 
 def due_after(report: Report, window_end: datetime) -> datetime:
     """Return when the report that follows the one up to `window_end` is due."""
-    return window_end + timedelta(seconds=report.every_s)
+    return window_end + step_of(report)
 
 
 def is_overdue(report: Report, window_end: datetime, now: datetime) -> bool:
     """Tell whether another report should have been made after the one up to `window_end`."""
     grace = timedelta(seconds=max(GRACE_S_MIN, report.every_s * GRACE_SHARE))
     return now > due_after(report, window_end) + grace
-
-
-def last_due(report: Report, now: datetime) -> datetime:
-    """Return the last window's end that isn't after `now`."""
-    every = timedelta(seconds=report.every_s)
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    return epoch + (now - epoch) // every * every
 
 
 def _asked(session: Session, sql: str, report: str = "") -> Sequence[dict[str, object]]:

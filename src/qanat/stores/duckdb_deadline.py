@@ -28,7 +28,8 @@ class Deadlines:
             self._running[mine] = (time.monotonic() + limit_s, interrupt)
             if not self._watching:
                 self._watching = True
-                threading.Thread(target=self._watch, name="deadlines", daemon=True).start()
+                # No daemon: the interpreter waits for it at its end, which is a tick, instead of tearing down what it uses.
+                threading.Thread(target=self._watch, name="deadlines").start()
         try:
             yield
         finally:
@@ -36,16 +37,16 @@ class Deadlines:
                 del self._running[mine]
 
     def _watch(self) -> None:
-        idle_since_s = time.monotonic()
         while True:
             time.sleep(TICK_S)
             with self._lock:
-                now_s = time.monotonic()
-                if self._running:
-                    idle_since_s = now_s
-                elif now_s - idle_since_s > 1.0:
+                if not self._running:
                     self._watching = False
                     return
-                for at_s, interrupt in self._running.values():
-                    if now_s >= at_s:
-                        interrupt()
+                self._interrupt(time.monotonic())
+
+    def _interrupt(self, now_s: float) -> None:
+        # Apart from the loop, whose names would keep the last connection alive while it sleeps.
+        for at_s, interrupt in self._running.values():
+            if now_s >= at_s:
+                interrupt()
