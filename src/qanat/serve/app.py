@@ -74,7 +74,7 @@ def create_app(
         bounded.append(served)
         states = States(served, clock)
         health = healths[served.pipeline.name] = Healths(served, states, clock)
-        live = Live(served, states, limits)
+        live = Live(served, states, clock, limits)
         lives.append(live)
         pipelines.append(_pipeline_router(served, states, health, live, clock))
     general = (watching_router(bounded, healths, clock), index_router(bounded))

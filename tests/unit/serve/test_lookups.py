@@ -29,7 +29,7 @@ def test_parameters(asked: TestClient, sample: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["from_id=-1", "from_id=x", "offset=100001", "wikis=de", "wiki=a%00", "limit=0"]
+    "query", ["from_id=-1", "from_id=x", "offset=1000001", "wikis=de", "wiki=a%00", "limit=0"]
 )
 def test_wrong(asked: TestClient, query: str) -> None:
     """What can't be asked is refused."""

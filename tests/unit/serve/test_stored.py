@@ -25,8 +25,10 @@ def test_told_with_its_age(asked: TestClient, made: Store) -> None:
     """The rows are those that were stored, whatever came since; the answer says what they cover and how old they are."""
     write(made, PAGES, [page(41)])
     told = asked.get(PATH).json()
-    first = {"wiki": "de", "pages": 2, "ids": "90", "newest_at": "2026-11-22T11:50:00Z"}
-    assert [first, {**first, "wiki": "en", "pages": 1, "ids": "60", "newest_at": "2026-11-22T11:30:00Z"}] == told.pop("rows")  # fmt: skip
+    assert [
+        {"wiki": "de", "pages": 2, "ids": "90", "newest_at": "2026-11-22T11:50:00Z"},
+        {"wiki": "en", "pages": 1, "ids": "60", "newest_at": "2026-11-22T11:30:00Z"},
+    ] == told.pop("rows")
     assert {
         "window_start": "2026-11-22T06:00:00Z",
         "window_end": "2026-11-22T12:00:00Z",
@@ -77,10 +79,24 @@ def test_overdue_is_red(asked: TestClient, made: Store, sample_clock: FakeClock)
 
 
 def test_never_made(asked: TestClient, sample: Store, sample_clock: FakeClock) -> None:
-    """A report that was never made is overdue when a window has ended while the service was there to see it."""
+    """Before the first was made the report is computed for the window before now, and nothing is overdue."""
+    write(sample, PAGES, [page(40), page(20)])
+    told = asked.get(PATH).json()
+    assert (["de"], False, 0) == ([r["wiki"] for r in told["rows"]], told["stale"], told["age_s"])
+    assert ("2026-11-22T12:00:00Z", 1) == (told["window_end"], told["rows"][0]["pages"])
+    sample_clock.advance(3 * 3600)
     assert (200, "ok") == health(asked)
-    sample_clock.advance(40 * 60)
-    assert (503, "stale") == health(asked)
+
+
+def test_another_window(asked: TestClient, made: Store) -> None:
+    """Another window is computed; a stored one's rows are told as they were stored, and one of the future is refused."""
+    write(made, PAGES, [page(41), page(100, "fr")])
+    told = asked.get(f"{PATH}?end=2026-11-22T11:00:00Z").json()
+    assert ["fr"] == [row["wiki"] for row in told["rows"]]
+    assert ("2026-11-22T05:00:00Z", 0) == (told["window_start"], told["age_s"])
+    told = asked.get(f"{PATH}?end=2026-11-22T12:20:00Z").json()
+    assert (2, 29 * 60.0) == (told["rows"][0]["pages"], told["age_s"])
+    assert 400 == asked.get(f"{PATH}?end=2026-11-22T13:00:00Z").status_code
 
 
 def test_drawn_as_stored(asked: TestClient, made: Store) -> None:
