@@ -245,7 +245,7 @@ class GraphEdge(BaseModel):
     source: str = Field(description="The `id` of a node.")
     target: str = Field(description="The `id` of a node.")
     mode: str = Field(
-        description="How rows are written there; empty for what is read or published."
+        description="How rows are written there, or `publish`; empty for what is read."
     )
     guarantee: str | None = Field(description="What the way promises; null for what is only read.")
     because: str

@@ -27,7 +27,6 @@ from qanat.runtime.stage_states import STAGE_STATES
 from qanat.stores.duckdb import open_store
 from qanat.tables import (
     DEAD_LETTERS,
-    Add,
     Append,
     Column,
     ColumnType,
@@ -129,7 +128,7 @@ SAMPLE = Pipeline(
         Stage(
             "store",
             Input("topic", "input", Order.ORDERED),
-            writes=(Write(PAGES, Upsert(PAGES.key)), Write(KINDS, Add(("limit",), ("huge",)))),
+            writes=(Write(PAGES, Upsert(PAGES.key)), Write(KINDS, Upsert(("limit",)))),
         ),
     ),
     tables=(PAGES, KINDS, MADE_REPORTS, STAGE_STATES, DEAD_LETTERS),

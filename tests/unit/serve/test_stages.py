@@ -1,6 +1,7 @@
 """The pipelines that are served, their stages as a graph, and what a stall does to health and metrics."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -9,16 +10,17 @@ import pytest
 from starlette.testclient import TestClient
 
 from qanat.interfaces import Store
+from qanat.pipeline import Write
 from qanat.pipelines.metering import PIPELINE
 from qanat.runtime.stage_states import STAGE_STATES
 from qanat.serve.app import create_app
 from qanat.serve.served import Served
 from qanat.session import held
-from qanat.tables import DEAD_LETTERS, Upsert
+from qanat.tables import DEAD_LETTERS, Append, Upsert
 from qanat.telemetry import Telemetry
 from qanat.testing import FakeClock
 from tests.unit.reports.metered import fill, store_at
-from tests.unit.serve.sample import NOW, SAMPLE, letter, state, write
+from tests.unit.serve.sample import KINDS, NOW, SAMPLE, letter, state, write
 
 
 @pytest.fixture
@@ -54,9 +56,23 @@ def test_graph(asked: TestClient) -> None:
     ways = {(edge["source"], edge["target"]): edge for edge in told["edges"]}
     assert {("topic:input", "stage:store"), ("stage:store", "table:pages")} <= set(ways)
     assert "exactly once" == ways["stage:store", "table:kinds"]["guarantee"]
-    assert "add" == ways["stage:store", "table:kinds"]["mode"]
+    assert "upsert" == ways["stage:store", "table:kinds"]["mode"]
+    # The stream gives its last record again, and the topic keeps what came.
+    assert "at least once" == ways["stage:ingest", "topic:input"]["guarantee"]
+    assert [] == told["refused"]
     known = {node["id"] for node in told["nodes"]}
     assert all({source, target} <= known for source, target in ways)
+
+
+def test_refused(sample: Store) -> None:
+    """What wouldn't be started is drawn too, with the reasons and without promises."""
+    counting = replace(SAMPLE.stages[1], writes=(Write(KINDS, Append()),))
+    twice = replace(SAMPLE, stages=(SAMPLE.stages[0], counting))
+    client = TestClient(create_app([Served(twice, held(sample))]))
+    told = client.get("/api/sample/stages").json()
+    (reason,) = told["refused"]
+    assert "gives its last record again" in reason
+    assert {None} == {edge["guarantee"] for edge in told["edges"]}
 
 
 def test_states(asked: TestClient, sample: Store, sample_clock: FakeClock) -> None:
