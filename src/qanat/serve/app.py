@@ -25,6 +25,7 @@ from qanat.serve.models import (
     Replay,
     Replayed,
 )
+from qanat.serve.pages import dashboard_router
 from qanat.serve.reports import reports_router
 from qanat.session import Session
 from qanat.telemetry import Telemetry
@@ -68,6 +69,7 @@ def create_app(
     app.add_exception_handler(ConfigError, _answer(400))
     app.add_exception_handler(QanatError, _answer(503))
     prefix, clock = f"/api/{pipeline.name}", clock or SystemClock()
+    app.include_router(dashboard_router())
     app.include_router(_watching(pipeline, session, telemetry, clock))
     app.include_router(_general(session), prefix=prefix)
     app.include_router(reports_router(pipeline, session, clock), prefix=prefix)
