@@ -154,7 +154,12 @@ DEAD_LETTERS = Table(
         Column("stage", ColumnType.TEXT),
         Column("origin", ColumnType.TEXT, about="where it came from: a file's name, a topic"),
         Column("origin_id", ColumnType.INT64, nullable=True, about="the file's number"),
-        Column("line", ColumnType.INT64, nullable=True, about="from 1"),
+        Column(
+            "line",
+            ColumnType.INT64,
+            nullable=True,
+            about="of a file, from 1; of a topic, the record's offset",
+        ),
         Column("byte_offset", ColumnType.INT64, nullable=True, about="from 0"),
         Column("reason", ColumnType.TEXT),
         Column("length", ColumnType.INT64, about="of the whole record, in bytes"),

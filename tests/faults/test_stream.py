@@ -9,8 +9,9 @@ import pytest
 
 from qanat import failpoints
 from qanat.interfaces import Scalar, Transaction
-from qanat.records import Move, Partition
+from qanat.records import Move, Partition, Progress
 from qanat.runtime.commit import Committer
+from qanat.runtime.reading import Reading
 from qanat.runtime.stream import Output, StreamSteps
 from qanat.tables import Table, WriteMode
 from qanat.testing.memory_transaction import UNMOVED, MemoryTransaction
@@ -60,13 +61,19 @@ class ProgressAtOnce(MemoryTransaction):
         self._database.state.progress.update(self._state.progress)
 
 
+class ResumesFromAcknowledged(Reading):
+    """Resumes from what was acknowledged."""
+
+    def _open(self, claimed: Mapping[Partition, Progress]) -> None:
+        super()._open(claimed)
+        acknowledged: Mapping[str, str] = getattr(self.source, "acknowledged", {})
+        self.source.open({name: acknowledged.get(name) for name in self.source.partitions()})
+
+
 class AcknowledgesFirst(StreamSteps):
     """Acknowledges before the commit, and resumes from what was acknowledged."""
 
-    def _open(self) -> None:
-        super()._open()
-        acknowledged: Mapping[str, str] = getattr(self.source, "acknowledged", {})
-        self.source.open({name: acknowledged.get(name) for name in self.source.partitions()})
+    reads = ResumesFromAcknowledged
 
     def _write(
         self,

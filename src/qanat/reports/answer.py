@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from qanat.errors import ConfigError, Fatal
 from qanat.interfaces import Scalar
-from qanat.pipeline import Pipeline, Report
+from qanat.pipeline import Lookup, Pipeline, Report
 from qanat.reports.values import values_of
 from qanat.tables import Table, arrow_schema
 
@@ -72,8 +72,8 @@ def ask(report: Report, asked: Asked, given: Mapping[str, str], now: datetime) -
     return Answer(report, values, rows.cast(expected))
 
 
-def statement_of(report: Report) -> str:
-    """Return the SQL of a report, out of its file if it has one."""
+def statement_of(report: Report | Lookup) -> str:
+    """Return the SQL of a report or a look-up, out of its file if it has one."""
     if not report.sql.endswith(".sql"):
         return report.sql
     package, _, name = report.sql.partition(":")

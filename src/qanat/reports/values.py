@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from qanat.errors import ConfigError
 from qanat.interfaces import Scalar
-from qanat.pipeline import Parameter, Report
+from qanat.pipeline import Lookup, Parameter, Report
 from qanat.settings import parse_duration
 from qanat.tables import ColumnType
 
@@ -15,7 +15,9 @@ SMALLEST, LARGEST = -(2**63), 2**63 - 1
 _A_MOMENT = "a date or a time such as 2026-11-22T10:00Z, or a span such as 7d, which is so long ago"
 
 
-def values_of(report: Report, given: Mapping[str, str], now: datetime) -> dict[str, Scalar]:
+def values_of(
+    report: Report | Lookup, given: Mapping[str, str], now: datetime
+) -> dict[str, Scalar]:
     """Return the value of each parameter: as given, or its default.
 
     Args:

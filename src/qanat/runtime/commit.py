@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 from uuid import UUID, uuid4
 
 from qanat.clock import Clock
 from qanat.errors import CommitUnknown, Retryable
-from qanat.interfaces import Store, Transaction
+from qanat.interfaces import Commit, Output, Store, Transaction
 from qanat.service.pulse import current
 from qanat.telemetry import Telemetry, log
 
 T = TypeVar("T")
+CommitT = TypeVar("CommitT", bound=Commit)
 
 # How often the outcome of a lost COMMIT is asked for before the stage gives up: with the delays below about a minute, in which
 # a database that restarts comes back.
@@ -20,16 +21,16 @@ OUTCOME_DELAY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Committer:
-    """Commits for one stage of one pipeline."""
+class Committing(Generic[CommitT]):
+    """Commits to a store or a log, for one stage of one pipeline."""
 
-    store: Store
+    output: Output[CommitT]
     pipeline: str
     stage: str
     clock: Clock
     telemetry: Telemetry
 
-    def commit(self, body: Callable[[Transaction], T]) -> T:
+    def commit(self, body: Callable[[CommitT], T]) -> T:
         """Run `body` in a transaction and commit it, once.
 
         A reply that was lost is looked up; when the transaction turns out not to have committed, `Retryable` is raised, as for
@@ -38,7 +39,7 @@ class Committer:
         commit_id = uuid4()
         started = self.clock.monotonic()
         try:
-            with self.store.begin(self.stage, commit_id) as transaction:
+            with self.output.begin(self.stage, commit_id) as transaction:
                 result = body(transaction)
                 transaction.commit()
         except CommitUnknown as unknown:
@@ -57,7 +58,7 @@ class Committer:
         return self._ask(commit_id)
 
     def _ask(self, commit_id: UUID) -> bool:
-        committed = self.store.outcome(self.stage, commit_id)
+        committed = self.output.outcome(self.stage, commit_id)
         log("commit.looked_up", stage=self.stage, commit_id=str(commit_id), committed=committed)
         return committed
 
@@ -68,3 +69,15 @@ class Committer:
         self.telemetry.gauge(
             "qanat_last_commit_timestamp_seconds", self.clock.now().timestamp(), **labels
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Committer(Committing[Transaction]):
+    """Commits to a store, for one stage of one pipeline."""
+
+    output: Store
+
+    @property
+    def store(self) -> Store:
+        """What it commits to."""
+        return self.output

@@ -1,15 +1,18 @@
-"""A stage on an ordered source: batches move progress by compare-and-set, in the transaction of their rows."""
+"""Stages on ordered sources: batches move progress by compare-and-set, in the transaction of their rows."""
 
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from qanat import failpoints
-from qanat.errors import QanatError, SourceLost
+from qanat.errors import QanatError
 from qanat.interfaces import Source, Transaction
-from qanat.records import Batch, Move, Partition, Progress
+from qanat.records import Batch, Move, Partition
 from qanat.runtime.commit import Committer
 from qanat.runtime.loop import Moved
+from qanat.runtime.reading import Reading, Taken
+from qanat.runtime.stage_states import StageMeter, total_lag
 from qanat.tables import DEAD_LETTERS, Append, Table, WriteMode
 
 if TYPE_CHECKING:
@@ -17,6 +20,68 @@ if TYPE_CHECKING:
 
 ROWS_MAX = 50_000
 """Rows of one batch at most. A DuckDB commit costs 2 to 3 ms whatever its size, so that batches of this size make it vanish."""
+
+# One wait for records at most; a stop, and a failure to look, are noticed after it. What comes wakes the wait.
+POLL_S = 0.5
+# The lag is asked of the source so often: a log answers by a query.
+LAG_EVERY_S = 1.0
+
+
+def never() -> bool:
+    """Say that more may always come."""
+    return False
+
+
+class OrderedSteps(ABC):
+    """Steps over an ordered source (see `runtime.loop`); what a batch comes to, and where it goes, is the subclass's.
+
+    Attributes:
+        name: The stage's.
+        reading: Its input.
+        ends: Asked before each poll: whether nothing will come any more, so that an empty poll ends the stage.
+        rows_max: Rows of one batch at most.
+    """
+
+    name: str
+    reading: Reading
+    ends: Callable[[], bool] = staticmethod(never)
+    rows_max: int = ROWS_MAX
+    _lag_asked_s: float = float("-inf")
+
+    def step(self) -> Moved:
+        """Read a batch, transform it, commit it, acknowledge it."""
+        meter, last = self.reading.meter, self.ends()
+        taken = self.reading.take(self.rows_max, 0.0 if last else POLL_S)
+        if taken is None:
+            meter.idle()
+            self._ask_lag()
+            return Moved.DRAINED if last else Moved.IDLE
+        meter.committing()
+        self._commit(taken)
+        failpoints.reach("batch.after_commit")
+        self.reading.done(taken)
+        meter.committed(taken.batch.rows.num_rows)
+        self._ask_lag()
+        return Moved.YES
+
+    def reload(self) -> None:
+        """Read progress anew before the next batch."""
+        self.reading.reload()
+
+    def wait(self, timeout_s: float) -> None:
+        """Nothing where poll itself waits; else a moment, until partitions may be free."""
+        if not self.reading.holds:
+            self.reading.clock.sleep(min(timeout_s, POLL_S))
+
+    @abstractmethod
+    def _commit(self, taken: Taken) -> None:
+        """Commit a batch with its moves, wholly or not at all."""
+
+    def _ask_lag(self) -> None:
+        now_s = self.reading.clock.monotonic()
+        if self.reading.holds and now_s - self._lag_asked_s >= LAG_EVERY_S:
+            self._lag_asked_s = now_s
+            self.reading.meter.lag = total_lag(self.reading.source.lag())
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +108,9 @@ class Transform(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class StreamSteps:
-    """Steps over a source (see `runtime.loop`).
+@dataclass
+class StreamSteps(OrderedSteps):
+    """A stage whose transform names its tables itself, and whose records are told apart by the ledger.
 
     Attributes:
         drain: End when the source has nothing more now.
@@ -60,42 +125,26 @@ class StreamSteps:
     drain: bool = False
     deduplicate_by: str | None = None
     rows_max: int = ROWS_MAX
-    _progress: dict[Partition, Progress] = field(default_factory=dict)
-    _opened: bool = False
+    reading: Reading = field(init=False)
+    reads: ClassVar[type[Reading]] = Reading
 
-    def step(self) -> Moved:
-        """Read a batch, transform it, commit it, acknowledge it."""
-        if not self._opened:
-            self._open()
-        batch = self.source.poll(self.rows_max, 0.0 if self.drain else 0.05)
-        if batch is None:
-            return Moved.DRAINED if self.drain else Moved.IDLE
-        incarnation = self.source.incarnation()
-        moves = {
-            partition: Move(self._progress[partition].version, incarnation, end)
-            for partition, end in batch.ends.items()
-        }
-        self._commit(batch, moves)
-        failpoints.reach("batch.after_commit")
-        for partition, move in moves.items():
-            self._progress[partition] = Progress(move.to, move.expected + 1, incarnation)
-        self.source.acknowledge(batch.ends)
-        return Moved.YES
+    def __post_init__(self) -> None:
+        """Make what it reads through."""
+        clock = self.committer.clock
+        meter = StageMeter(self.name, clock)
+        store = self.committer.store
+        self.reading = self.reads(self.name, self.source, store, self.owner, clock, meter)
+        self.ends = lambda: self.drain
 
-    def reload(self) -> None:
-        """Read progress anew before the next batch."""
-        self._opened = False
-
-    def wait(self, timeout_s: float) -> None:
-        """Nothing: poll itself waits."""
-
-    def _commit(self, batch: Batch, moves: Mapping[Partition, Move]) -> None:
+    def _commit(self, taken: Taken) -> None:
         """Commit a batch; one with records that are in the ledger is rolled back and done again without them."""
-        batch = self._without(batch, frozenset())
+        batch = self._without(taken.batch, frozenset())
         while True:
             output, ids = self.transform(batch), self._ids(batch)
             try:
-                self.committer.commit(lambda tx, o=output, i=ids: self._write(tx, moves, o, i))  # type: ignore[misc]
+                self.committer.commit(
+                    lambda tx, o=output, i=ids: self._write(tx, taken.moves, o, i)  # type: ignore[misc]
+                )
             except _Repeated as repeated:
                 batch = self._without(batch, repeated.ids)
             else:
@@ -117,23 +166,6 @@ class StreamSteps:
         seen = set(ids)
         keep = [not (one in seen or seen.add(one)) for one in self._ids(batch)]  # type: ignore[func-returns-value]
         return replace(batch, rows=batch.rows.filter(pa.array(keep, pa.bool_())))
-
-    def _open(self) -> None:
-        store = self.committer.store
-        claimed = store.claim(self.name, self.source.partitions(), self.owner)
-        self._check(claimed)
-        self.source.open({partition: at.position for partition, at in claimed.items()})
-        self._progress = dict(claimed)
-        self._opened = True
-
-    def _check(self, claimed: Mapping[Partition, Progress]) -> None:
-        incarnation = self.source.incarnation()
-        for partition, at in claimed.items():
-            if at.incarnation is not None and at.incarnation != incarnation:
-                raise SourceLost(
-                    f"{self.name} read partition {partition} of {at.incarnation}, which is {incarnation} now.",
-                    hint="The source was re-created. Rebuild the tables, or reset this stage's progress.",
-                )
 
     def _write(
         self,

@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import uvicorn
@@ -12,6 +12,7 @@ from qanat.errors import ConfigError, Fatal
 from qanat.listening import Listening
 from qanat.pipeline import Pipeline
 from qanat.serve.app import create_app
+from qanat.serve.served import Served
 from qanat.session import Session
 from qanat.telemetry import Telemetry, log
 
@@ -23,13 +24,26 @@ STOP_TIMEOUT_S = 5
 def serving(
     pipeline: Pipeline, session: Session, listening: Listening, telemetry: Telemetry | None = None
 ) -> Iterator[str]:
-    """Answer requests until the end of the context; gives the address.
+    """Answer requests about one pipeline until the end of the context; gives the address.
+
+    Raises:
+        ConfigError: The address can't be used.
+    """
+    with serving_all([Served(pipeline, session, telemetry)], listening) as address:
+        yield address
+
+
+@contextmanager
+def serving_all(
+    several: Sequence[Served], listening: Listening, *, cors: Sequence[str] = ()
+) -> Iterator[str]:
+    """Answer requests about several pipelines until the end of the context; gives the address.
 
     Raises:
         ConfigError: The address can't be used.
     """
     with _bound(listening) as bound:
-        app = create_app(pipeline, session, token=listening.token, telemetry=telemetry)
+        app = create_app(several, token=listening.token, cors=cors)
         config = uvicorn.Config(
             app, log_config=None, access_log=False, timeout_graceful_shutdown=STOP_TIMEOUT_S
         )

@@ -37,6 +37,9 @@ def migrate(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> I
             if column.name not in there:
                 _add(connection, table, column)
                 yield Change(table.name, f"added column {column.name}")
+        for names in _missing_indexes(connection, table):
+            _add_index(connection, table, names)
+            yield Change(table.name, f"made an index on ({', '.join(names)})")
 
 
 def create(
@@ -55,6 +58,8 @@ def create(
         lines += [f"primary key ({column_list(table.key)})"] if table.key else []
         lines += [f"unique ({column_list(names)})" for names in table.unique]
     connection.execute(f"create table {quoted(table.name)} ({', '.join(lines)})")
+    for names in table.indexes:
+        _add_index(connection, table, names)
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, str]:
@@ -90,6 +95,27 @@ def _check(table: Table, there: dict[str, str], key: set[str]) -> None:
             f" and ({', '.join(sorted(expected))}) by its declaration",
             hint="A key can't be changed in place: copy the rows into a table of another name.",
         )
+
+
+def _missing_indexes(
+    connection: duckdb.DuckDBPyConnection, table: Table
+) -> Iterator[tuple[str, ...]]:
+    if not table.indexes:
+        return
+    find = "select index_name from duckdb_indexes() where table_name = $table"
+    there = {name for (name,) in connection.execute(find, {"table": table.name}).fetchall()}
+    for names in table.indexes:
+        if _index_name(table, names) not in there:
+            yield names
+
+
+def _add_index(connection: duckdb.DuckDBPyConnection, table: Table, names: tuple[str, ...]) -> None:
+    index, columns = quoted(_index_name(table, names)), column_list(names)
+    connection.execute(f"create index {index} on {quoted(table.name)} ({columns})")
+
+
+def _index_name(table: Table, names: tuple[str, ...]) -> str:
+    return f"{table.name}_by_{'_'.join(names)}"
 
 
 def _add(connection: duckdb.DuckDBPyConnection, table: Table, column: Column) -> None:

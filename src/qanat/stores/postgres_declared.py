@@ -17,11 +17,14 @@ _FILL_PERCENT = 85
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A table as it is in the database: each column's type and whether it may be null, and the sets of unique columns."""
+    """A table as it is in the database: each column's type and whether it may be null, the sets of unique columns, and by
+    which columns in which order there is an index.
+    """
 
     columns: dict[str, tuple[str, bool]]
     key: frozenset[str]
     unique: frozenset[frozenset[str]]
+    indexes: frozenset[tuple[str, ...]]
 
 
 def migrate(connection: Connection, schema: str, tables: Sequence[Table]) -> list[Change]:
@@ -37,6 +40,8 @@ def _bring_up_to_date(connection: Connection, table: Table) -> Iterator[Change]:
         connection.execute(_create(table).encode())
         for columns in table.unique:
             _add_unique(connection, table, columns)
+        for columns in table.indexes:
+            _add_index(connection, table, columns)
         yield Change(table.name, "created")
         return
     if found.key != set(table.key):
@@ -50,6 +55,10 @@ def _bring_up_to_date(connection: Connection, table: Table) -> Iterator[Change]:
         if frozenset(columns) not in found.unique:
             _add_unique(connection, table, columns)
             yield Change(table.name, f"made {_list(columns)} unique")
+    for columns in table.indexes:
+        if columns not in found.indexes:
+            _add_index(connection, table, columns)
+            yield Change(table.name, f"made an index on {_list(columns)}")
 
 
 def _find(connection: Connection, table: Table) -> _Found | None:
@@ -63,16 +72,19 @@ def _find(connection: Connection, table: Table) -> _Found | None:
         [relation[0]],
     ).fetchall()
     indexes = connection.execute(
-        "select i.indisprimary, array_agg(a.attname::text) from pg_index i join pg_attribute a"
+        "select i.indisprimary, i.indisunique,"
+        " array_agg(a.attname::text order by array_position(i.indkey, a.attnum))"
+        " from pg_index i join pg_attribute a"
         " on a.attrelid = i.indrelid and a.attnum = any(i.indkey)"
-        " where i.indrelid = %s and i.indisunique and i.indpred is null group by i.indexrelid, 1",
+        " where i.indrelid = %s and i.indpred is null group by i.indexrelid, 1, 2",
         [relation[0]],
     ).fetchall()
-    keys = [frozenset(names) for primary, names in indexes if primary]
+    keys = [frozenset(names) for primary, _, names in indexes if primary]
     return _Found(
         {name: (kind, nullable) for name, kind, nullable in columns},
         keys[0] if keys else frozenset(),
-        frozenset(frozenset(names) for _, names in indexes),
+        frozenset(frozenset(names) for _, unique, names in indexes if unique),
+        frozenset(tuple(names) for _, _, names in indexes),
     )
 
 
@@ -129,6 +141,10 @@ def _add_unique(connection: Connection, table: Table, columns: Sequence[str]) ->
     connection.execute(
         f"create unique index on {quoted(table.name)} ({names_of(columns)})".encode()
     )
+
+
+def _add_index(connection: Connection, table: Table, columns: Sequence[str]) -> None:
+    connection.execute(f"create index on {quoted(table.name)} ({names_of(columns)})".encode())
 
 
 def _list(columns: Sequence[str] | frozenset[str]) -> str:

@@ -56,6 +56,19 @@ class MigrateLaws(StoreLawsBase):
         assert [(1, "a")] == contents(store, EVENTS)
         assert [] == contents(store, later)
 
+    def test_an_index_later(self, store: Store) -> None:
+        """A set of columns by which rows are looked up may be declared at any time; rows stay, and are found."""
+        committed(store, lambda tx: tx.write(EVENTS, rows(EVENTS, (1, "a"), (2, "a")), Append()))
+        store.migrate([replace(EVENTS, indexes=(("body",), ("body", "id")))])
+        assert [] == list(store.migrate([replace(EVENTS, indexes=(("body",), ("body", "id")))]))
+        committed(store, lambda tx: tx.write(EVENTS, rows(EVENTS, (3, "b")), Append()))
+        with store.snapshot() as reader:
+            found = reader.query(
+                "select id from law_events where body = $body order by id", {"body": "a"}
+            )
+        assert [1, 2] == found.column("id").to_pylist()
+        assert [(1, "a"), (2, "a"), (3, "b")] == contents(store, EVENTS)
+
     def test_another_column_later(self, store: Store) -> None:
         """A column that is declared later, and may be null, is added: null in the rows that were
         there.

@@ -7,7 +7,18 @@ import pytest
 
 from qanat.errors import QanatError
 from qanat.interfaces import Store
-from qanat.tables import Add, Append, InsertNew, Latest, Replace, Table, Upsert, WriteMode
+from qanat.tables import (
+    Add,
+    Append,
+    Column,
+    ColumnType,
+    InsertNew,
+    Latest,
+    Replace,
+    Table,
+    Upsert,
+    WriteMode,
+)
 from qanat.testing.laws_store import (
     EVENTS,
     FILES,
@@ -23,6 +34,12 @@ from qanat.testing.laws_store import (
     tuples,
 )
 
+SEEN = Table(
+    "law_seen",
+    (Column("happened", ColumnType.TIMESTAMP), Column("id", ColumnType.TEXT)),
+    key=("happened", "id"),
+    large=True,
+)
 KEY = ("consumer",)
 SUMS = ("amount", "lines")
 BIG = 2**64 + 12345678901234567890
@@ -104,6 +121,20 @@ class PlainModeLaws(StoreLawsBase):
         )
         assert [(3, 1, 1, "x")] == found
         assert [*first, (3, 1, 1, "x")] == contents(store, TOTALS)
+
+    def test_insert_new_into_a_large_table(self, store: Store) -> None:
+        """Also where nothing but the mode keeps the key: by a time and an id, in any order."""
+        at = [datetime(2026, 1, 1, hour, tzinfo=UTC) for hour in range(4)]
+        mode = InsertNew(("happened", "id"))
+        store.migrate((SEEN,))
+        first = [(at[1], "a"), (at[1], "b"), (at[2], "a")]
+        assert first == write(store, SEEN, mode, *first)
+        found = write(
+            store, SEEN, mode, (at[3], "a"), (at[1], "b"), (at[0], "b"), (at[3], "a"), (at[2], "a")
+        )
+        assert [(at[0], "b"), (at[3], "a")] == sorted(found)
+        assert [] == write(store, SEEN, mode, *first, (at[0], "b"))
+        assert sorted([*first, (at[0], "b"), (at[3], "a")]) == sorted(contents(store, SEEN))
 
     def test_insert_new_by_unique_columns(self, store: Store) -> None:
         """The key of the mode may be any set of columns that is declared unique."""

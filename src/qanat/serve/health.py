@@ -1,0 +1,111 @@
+"""Health: whether a pipeline's store answers, no alarm rings, its stages move and its reports are made in time."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from qanat.clock import Clock
+from qanat.serve.models import AlarmState, PipelineHealth, ReportState, StageState, Stall
+from qanat.serve.served import Served
+from qanat.serve.states import States
+from qanat.serve.stored import is_overdue, last_due, made
+from qanat.session import Session
+from qanat.wiring import readings_of
+
+# A stall of seconds is told at once (a reconnect, a slow commit); one of minutes wakes somebody.
+STALL_RED_S = 120.0
+# The run tells each second how its stages are; what it said so long ago, it no longer says.
+UPDATED_WITHIN_S = 30.0
+
+RED = ("alarm", "stalled", "stale")
+"""The words of health for which the status is 503, the worst first."""
+
+
+class Healths:
+    """Looks at the health of one pipeline. Any thread may use it."""
+
+    def __init__(self, served: Served, states: States, clock: Clock) -> None:
+        self._served = served
+        self.states = states
+        self._clock = clock
+        self._since = clock.now()
+
+    def look(self) -> PipelineHealth:
+        """Return the pipeline's health now."""
+        now = self._clock.now()
+        alarms = self._alarms(now)
+        stalls = stalls_of(self.states.read(), now)
+        reports = self.reports(now)
+        red = {
+            "alarm": any(alarm.rings for alarm in alarms),
+            "stalled": any(stall.red for stall in stalls),
+            "stale": any(report.stale for report in reports),
+        }
+        worst = next((word for word in RED if red[word]), "degraded" if stalls else "ok")
+        return PipelineHealth(
+            status=worst,
+            pipeline=self._served.pipeline.name,
+            files=_files(self._served.session) if self._served.has("files") else {},
+            alarms=alarms,
+            stalls=stalls,
+            reports=reports,
+        )
+
+    def reports(self, now: datetime) -> list[ReportState]:
+        """Return how old each stored report is."""
+        stored = [report for report in self._served.pipeline.reports if report.every_s]
+        if not stored:
+            return []
+        known = {each.report: each for each in made(self._served.session)}
+        states = []
+        for report in stored:
+            last = known.get(report.name)
+            # Before the first is made, it is due with the first window that ends while somebody looks.
+            reaches = last_due(report, self._since) if last is None else last.window_end
+            states.append(
+                ReportState(
+                    name=report.name,
+                    window_end=None if last is None else last.window_end,
+                    made_at=None if last is None else last.made_at,
+                    age_s=None if last is None else max(0.0, (now - last.made_at).total_seconds()),
+                    stale=is_overdue(report, reaches, now),
+                )
+            )
+        return states
+
+    def _alarms(self, now: datetime) -> list[AlarmState]:
+        readings = readings_of(self._served.pipeline, self._served.session, now)
+        return [
+            AlarmState(
+                alarm=each.alarm,
+                rings=each.rings,
+                value=each.value,
+                threshold=each.threshold,
+                text=each.text,
+            )
+            for each in (readings.alarms if readings is not None else ())
+        ]
+
+
+def stalls_of(states: Sequence[StageState], now: datetime) -> list[Stall]:
+    """Return the stages that should move and don't, as far as their run still tells of them."""
+    return [
+        Stall(
+            stage=state.stage,
+            instance=state.instance,
+            since=state.stalled_since,
+            reason=state.stall_reason or "",
+            red=now - state.stalled_since > timedelta(seconds=STALL_RED_S),
+        )
+        for state in states
+        if state.stalled_since is not None and _told_lately(state, now)
+    ]
+
+
+def _told_lately(state: StageState, now: datetime) -> bool:
+    within = timedelta(seconds=UPDATED_WITHIN_S)
+    return state.updated_at is not None and now - state.updated_at <= within
+
+
+def _files(session: Session) -> dict[str, int]:
+    rows = session.query("select state, count(*) as n from files group by state order by state")
+    return dict(zip(rows.column("state").to_pylist(), rows.column("n").to_pylist(), strict=True))
