@@ -29,7 +29,8 @@ export async function respond(path, options = {}) {
     const token = sessionStorage.getItem(KEPT);
     const headers = { Accept: "application/json", ...options.headers };
     if (token) headers.Authorization = `Bearer ${token}`;
-    const answer = await fetch(path, { ...options, headers });
+    // Never out of a cache: what is shown says how old it is.
+    const answer = await fetch(path, { cache: "no-store", ...options, headers });
     if (answer.ok) return answer;
     if (answer.status !== 401) throw await refusal(answer);
     // Another request may have brought a newer one since this was sent.

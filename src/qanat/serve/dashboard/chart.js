@@ -4,6 +4,8 @@ import { h, fill } from "./dom.js";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const NARROW_PX = 520;
+// Vega-Lite warns of every axis that two channels share, which a bar from one moment to another has.
+const QUIET = { level: () => QUIET, error: (...told) => (console.error(...told), QUIET), warn: () => QUIET, info: () => QUIET, debug: () => QUIET };
 let loading = null;
 
 // Draw `specification` into `place`. What it shows stands in a table as well, so to a screen reader it is one picture with a name.
@@ -17,20 +19,22 @@ dark.addEventListener("change", () => {
 });
 
 async function embed(place, specification, name) {
-  const vegaEmbed = await library();
+  const { vegaEmbed, vegaLite } = await library();
+  const config = theme(place.clientWidth < NARROW_PX);
   const drawings = h("div", { class: "drawings", role: "img", "aria-label": name });
   const old = place.firstElementChild;
   place.append(drawings);
   for (const view of views(structuredClone(specification))) {
     const one = drawings.appendChild(h("div", { class: "drawing" }));
-    await vegaEmbed(one, view, {
+    const compiled = vegaLite.compile(view, { config, logger: QUIET }).spec;
+    await vegaEmbed(one, compiled, {
+      mode: "vega",
       ast: true, // expressions are interpreted: the page's policy forbids to evaluate text
       renderer: "svg",
       actions: false,
       defaultStyle: false,
       tooltip: false,
-      logLevel: 1, // errors alone: Vega-Lite warns of each axis that two channels share
-      config: theme(place.clientWidth < NARROW_PX),
+      logLevel: 1, // errors alone
     });
   }
   for (const each of drawings.querySelectorAll("*")) {
@@ -82,7 +86,7 @@ function colour(name) {
 function library() {
   loading ??= new Promise((resolve, reject) => {
     const script = h("script", { src: new URL("vega.js", import.meta.url).href, type: "module" });
-    script.addEventListener("load", () => resolve(window.vegaEmbed));
+    script.addEventListener("load", () => resolve(window.charts));
     script.addEventListener("error", () => {
       loading = null;
       reject(new Error("the charts' library couldn't be had"));

@@ -7,6 +7,7 @@ import { metrics, total } from "./metrics.js";
 import { button, rowsTable } from "./table.js";
 
 const LOOK_MS = 2_000;
+const LIST_MS = 3_000;
 // Rates are those of about this span: long enough not to jump, short enough to be now.
 const SPAN_MS = 10_000;
 const FILES = 200;
@@ -24,6 +25,7 @@ export async function filesSection(pipeline) {
   const figures = h("dl", { class: "figures" });
   const shown = new Map();
   const seen = [];
+  let timer = 0;
   const table = rowsTable({ caption: "Files, newest first", columns: COLUMNS, name: `${pipeline}-files` });
 
   async function look() {
@@ -38,6 +40,8 @@ export async function filesSection(pipeline) {
   }
 
   async function load() {
+    timer = 0;
+    if (seen.length === 0) look();
     const answer = await ask(address(path, { limit: FILES }));
     table.show(answer.files);
   }
@@ -48,8 +52,13 @@ export async function filesSection(pipeline) {
     h("div", { class: "tools" }, button("Look again", load)),
     table.element,
   );
-  look();
-  return { element, load };
+  return {
+    element,
+    load,
+    committed() {
+      timer ||= setTimeout(load, LIST_MS);
+    },
+  };
 }
 
 function numbers(series, pipeline, seen) {

@@ -38,10 +38,12 @@ export function span(seconds) {
   return `${Math.floor(s / 86400)} d`;
 }
 
-export function ago(moment, now = Date.now()) {
-  if (!moment) return "never";
-  const seconds = (now - Date.parse(moment)) / 1000;
-  return seconds < 1 ? "just now" : `${span(seconds)} ago`;
+// The time of a moment in UTC, with its day unless that is today. Not `3 s ago`: the clock of a demo is that of its recording.
+export function timeOf(text) {
+  if (!text) return "never";
+  const [day, time] = new Date(text).toISOString().split("T");
+  const today = new Date().toISOString().slice(0, 10) === day;
+  return `${today ? "" : `${day} `}${time.slice(0, 8)} UTC`;
 }
 
 // A moment in UTC, as it is stored: 2026-11-22 04:00:05.

@@ -1,7 +1,7 @@
 // The stages of a pipeline as a graph: boxes in HTML, so that texts wrap and are read aloud; the edges behind them in SVG.
 
 import { fill, h, say, svg } from "./dom.js";
-import { ago, compact, count, moment } from "./format.js";
+import { compact, count, timeOf } from "./format.js";
 
 // Below this a column is too narrow for its words, and the boxes stand one below the other.
 const COLUMN_PX_MIN = 176;
@@ -72,7 +72,7 @@ function box(node, edges, nodes) {
       }
       facts.hidden = false;
       stall.hidden = !state.stall_reason;
-      say(stall, state.stall_reason ? `Stalled since ${moment(state.stalled_since)} UTC: ${state.stall_reason}` : "");
+      say(stall, state.stall_reason ? `Stalled since ${timeOf(state.stalled_since)}: ${state.stall_reason}` : "");
       element.classList.toggle("stalled", Boolean(state.stall_reason));
     },
   };
@@ -88,7 +88,7 @@ function told(state) {
   if (typeof state.rate === "number") facts["records/s"] = compact(state.rate);
   if (state.records !== null && state.records !== undefined) facts.records = count(state.records);
   if (state.lag !== null && state.lag !== undefined) facts.lag = count(state.lag);
-  facts.committed = ago(state.last_commit_at);
+  facts.committed = timeOf(state.last_commit_at);
   return facts;
 }
 

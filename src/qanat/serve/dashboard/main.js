@@ -5,6 +5,7 @@ import { fill, h, say } from "./dom.js";
 import { home } from "./home.js";
 import { pipelinePage } from "./pipeline.js";
 
+const AGAIN_MS = 5_000;
 const main = document.getElementById("main");
 const sign = document.getElementById("live");
 
@@ -53,4 +54,12 @@ async function start() {
   fill(main, h("h1", {}, "There is no such pipeline here"), h("p", {}, h("a", { href: "/" }, "All pipelines")));
 }
 
-start().catch((error) => fill(main, h("h1", {}, "This page can't be shown"), h("p", { class: "problem", role: "alert" }, error.message)));
+// What can't be had now, such as a store in which nothing was counted yet, may be there soon.
+function begin() {
+  start().catch((error) => {
+    fill(main, h("h1", {}, "This page can't be shown now"), h("p", { class: "problem", role: "alert" }, error.message));
+    setTimeout(begin, AGAIN_MS);
+  });
+}
+
+begin();

@@ -38,11 +38,11 @@ export async function pipelinePage(main, { name, title }, lives) {
 
   let commits = "";
   follow(`${path}/live`, (type, data) => {
-    if (type === "report") reports.find((_, index) => told.reports[index].name === data.name)?.refresh();
+    if (type === "report") reports.find((_, index) => told.reports[index].name === data.name)?.refresh(data.made_at);
     if (type !== "stages") return;
     update(data);
-    const now = JSON.stringify(data.states.map((state) => state.last_commit_at));
-    if (commits && now !== commits) for (const each of inSight) each.refresh?.();
+    const now = JSON.stringify(data.states.map((state) => [state.last_commit_at, state.records]));
+    if (commits && now !== commits) for (const each of inSight) each.committed?.();
     commits = now;
   }, (isLive) => lives(name, isLive));
 }

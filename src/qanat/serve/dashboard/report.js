@@ -4,7 +4,7 @@ import { address, ask } from "./api.js";
 import { draw } from "./chart.js";
 import { h, say } from "./dom.js";
 import { parametersForm } from "./form.js";
-import { moment, span } from "./format.js";
+import { moment, span, timeOf } from "./format.js";
 import { rowsTable } from "./table.js";
 
 // Between two looks at the same report lie at least this, and many times as long as the last one took.
@@ -19,7 +19,7 @@ export function reportSection(pipeline, about) {
   const problem = h("p", { class: "problem", role: "alert", hidden: true });
   const table = rowsTable({ caption: about.title, columns: names(about.columns), name: `${pipeline}-${about.name}` });
   let values = {};
-  let next = 0;
+  let [next, madeAt] = [0, null];
   let timer = 0;
 
   async function load() {
@@ -29,6 +29,7 @@ export function reportSection(pipeline, about) {
     try {
       const [answer, specification] = await Promise.all([ask(address(path, values)), ask(address(`${path}/chart`, values))]);
       table.show(answer.rows);
+      madeAt = answer.made_at;
       say(age, ageOf(answer));
       age.classList.toggle("stale", Boolean(answer.stale));
       say(notes, [specification.title?.subtitle ?? []].flat().join(" · "));
@@ -39,6 +40,11 @@ export function reportSection(pipeline, about) {
       problem.hidden = false;
     }
     next = performance.now() + Math.max(AGAIN_MS_MIN, AGAIN_FACTOR * (performance.now() - began));
+  }
+
+  // Look again, but not sooner than is fair to the store.
+  function later() {
+    timer ||= setTimeout(load, Math.max(0, next - performance.now()));
   }
 
   const element = h("section", { class: "panel report", id: `report-${about.name}`, "aria-labelledby": `report-${about.name}-title` },
@@ -58,9 +64,13 @@ export function reportSection(pipeline, about) {
   return {
     element,
     load,
-    // Something was committed: look again, but not sooner than is fair to the store.
-    refresh() {
-      timer ||= setTimeout(load, Math.max(0, next - performance.now()));
+    // It was made at `moment`.
+    refresh(moment) {
+      if (madeAt !== null && moment !== madeAt) later();
+    },
+    // Rows were committed: they change a report that is made when it is asked for.
+    committed() {
+      if (!about.every_s) later();
     },
   };
 }
@@ -77,8 +87,9 @@ function changed(parameters, given) {
 function ageOf(answer) {
   const told = [];
   if (answer.window_start) told.push(`Covers ${moment(answer.window_start)} to ${moment(answer.window_end)} UTC`);
-  if (typeof answer.age_s === "number") told.push(`made ${span(answer.age_s)} ago`);
+  const age = answer.age_s >= 5 ? `, ${span(answer.age_s)} ago` : "";
+  told.push(`made at ${timeOf(answer.made_at)}${age}`);
   if (answer.stale) told.push("older than it should be");
-  return told.join(", ") || `As of ${moment(new Date().toISOString().slice(0, 19) + "Z")} UTC`;
+  return told.join("; ").replace(/^m/, "M");
 }
 

@@ -38,15 +38,15 @@ function together(states) {
 }
 
 function both(a, b) {
-  const latest = (x, y) => (Date.parse(x ?? 0) > Date.parse(y ?? 0) ? x : y);
-  const of = (name, joined) => (a[name] === null ? b[name] : b[name] === null ? a[name] : joined(a[name], b[name]));
+  // An instance that has gone still has its row: how much waits is told by the one that moved last.
+  const latest = Date.parse(a.last_commit_at ?? 0) > Date.parse(b.last_commit_at ?? 0) ? a : b;
   const stalled = a.stall_reason ? a : b;
   return {
     stage: a.stage,
-    records: of("records", (x, y) => x + y),
-    rate: of("rate", (x, y) => x + y),
-    lag: of("lag", Math.max),
-    last_commit_at: of("last_commit_at", latest),
+    records: a.records + b.records,
+    rate: a.rate === null && b.rate === null ? null : a.rate + b.rate,
+    lag: latest.lag,
+    last_commit_at: latest.last_commit_at,
     stalled_since: stalled.stalled_since,
     stall_reason: stalled.stall_reason,
   };
