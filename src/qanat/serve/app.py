@@ -1,19 +1,23 @@
 """The HTTP service: one FastAPI application for all pipelines that are served, made from their declarations."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from importlib.util import find_spec
 from typing import cast
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from qanat.clock import Clock, SystemClock
+from qanat.serve.described import description_router
+from qanat.serve.events import live_router
 from qanat.serve.general import general_routers
 from qanat.serve.guard import ERRORS, guard, handle_errors
 from qanat.serve.headers import SafeHeaders
 from qanat.serve.health import Healths
 from qanat.serve.limits import Bounded
+from qanat.serve.live import Live
 from qanat.serve.lookups import lookups_router
-from qanat.serve.pages import dashboard_router
+from qanat.serve.origins import OnlyHosts
 from qanat.serve.reports import reports_router
 from qanat.serve.served import LIMITS, Limits, Served
 from qanat.serve.stages import index_router, stages_router
@@ -25,6 +29,8 @@ from qanat.wiring import load
 
 # Browsers ask again whether they may only after this.
 CORS_HOLDS_S = 600
+# The pages come with the package; a service can do without.
+PAGES = "qanat.serve.pages"
 
 
 def create_app(
@@ -32,6 +38,7 @@ def create_app(
     *,
     token: str = "",
     cors: Sequence[str] = (),
+    hosts: Collection[str] | None = None,
     clock: Clock | None = None,
     limits: Limits = LIMITS,
 ) -> FastAPI:
@@ -42,6 +49,7 @@ def create_app(
             comes on top (`Pipeline.api`).
         token: What clients have to send as `Authorization: Bearer …`; empty for none.
         cors: Origins whose pages may ask; none by default.
+        hosts: Under which names it may be asked; None for any (see `qanat.serve.origins`).
         clock: By which ages are told; the system's.
         limits: How much may be asked at a time.
     """
@@ -55,23 +63,31 @@ def create_app(
     handle_errors(app)
     api = APIRouter(dependencies=[Depends(guard(token))], responses=dict(ERRORS))
     healths: dict[str, Healths] = {}
+    app.state.lives = lives = list[Live]()
     pipelines = []
     for served in several:
         states = States(served, clock)
         health = healths[served.pipeline.name] = Healths(served, states, clock)
-        pipelines.append(_pipeline_router(served, states, health, clock))
+        live = Live(served, states, limits)
+        lives.append(live)
+        pipelines.append(_pipeline_router(served, states, health, live, clock))
     for router in (watching_router(several, healths, clock), index_router(several), *pipelines):
         api.include_router(router)
     app.include_router(api)
-    app.include_router(dashboard_router())
-    _wrap(app, cors, limits)
+    app.include_router(description_router(app))
+    if find_spec(PAGES) is not None:
+        app.include_router(cast("Callable[[], APIRouter]", load(f"{PAGES}:dashboard_router"))())
+    _wrap(app, cors, hosts, limits)
     return app
 
 
-def _pipeline_router(served: Served, states: States, health: Healths, clock: Clock) -> APIRouter:
+def _pipeline_router(
+    served: Served, states: States, health: Healths, live: Live, clock: Clock
+) -> APIRouter:
     router = APIRouter(prefix=f"/api/{served.pipeline.name}")
     parts = [
         stages_router(served, states),
+        live_router(live),
         health_router(health),
         reports_router(served, clock),
         lookups_router(served, clock),
@@ -86,7 +102,7 @@ def _pipeline_router(served: Served, states: States, health: Healths, clock: Clo
     return router
 
 
-def _wrap(app: FastAPI, cors: Sequence[str], limits: Limits) -> None:
+def _wrap(app: FastAPI, cors: Sequence[str], hosts: Collection[str] | None, limits: Limits) -> None:
     """Put around it what holds for every request, the outermost last."""
     app.add_middleware(Bounded, limits=limits)
     if cors:
@@ -98,4 +114,6 @@ def _wrap(app: FastAPI, cors: Sequence[str], limits: Limits) -> None:
             expose_headers=["ETag", "Retry-After"],
             max_age=CORS_HOLDS_S,
         )
+    if hosts is not None:
+        app.add_middleware(OnlyHosts, hosts=hosts)
     app.add_middleware(SafeHeaders)

@@ -12,6 +12,7 @@ from qanat.errors import ConfigError, Fatal
 from qanat.listening import Listening
 from qanat.pipeline import Pipeline
 from qanat.serve.app import create_app
+from qanat.serve.origins import hosts_of
 from qanat.serve.served import Served
 from qanat.session import Session
 from qanat.telemetry import Telemetry, log
@@ -43,7 +44,8 @@ def serving_all(
         ConfigError: The address can't be used.
     """
     with _bound(listening) as bound:
-        app = create_app(several, token=listening.token, cors=cors)
+        hosts = hosts_of(listening, cors)
+        app = create_app(several, token=listening.token, cors=cors, hosts=hosts)
         config = uvicorn.Config(
             app, log_config=None, access_log=False, timeout_graceful_shutdown=STOP_TIMEOUT_S
         )
@@ -56,6 +58,8 @@ def serving_all(
             log("serve.listening", address=address)
             yield address
         finally:
+            for live in app.state.lives:
+                live.stop()
             server.should_exit = True
             thread.join(STOP_TIMEOUT_S + 1)
 

@@ -1,7 +1,7 @@
 """Who is let in: those with the token; and what an error of ours is over HTTP."""
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, HTTPException, Request
@@ -21,19 +21,23 @@ ERRORS: Mapping[int | str, dict[str, Any]] = {
     401: {"model": Problem, "description": "The token is missing or wrong."},
     413: {"model": Problem, "description": "The body is too long."},
     414: {"model": Problem, "description": "The path or the query is too long."},
+    421: {
+        "model": Problem,
+        "description": "Without a token it may be asked on this machine alone.",
+    },
     429: {"model": Problem, "description": "Too many requests from this client at a time."},
     503: {"model": Problem, "description": "Not now: the store is held or slow, or too many ask."},
 }
 """What every endpoint may answer besides."""
 
 
-def guard(token: str) -> Callable[..., None]:
+def guard(token: str) -> Callable[..., Awaitable[None]]:
     """Make the dependency that asks for a token; an empty one lets everybody in."""
     bearer = HTTPBearer(
         auto_error=False, description="The token that the service was started with."
     )
 
-    def check(given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> None:
+    async def check(given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> None:
         if token and (
             given is None or not hmac.compare_digest(given.credentials.encode(), token.encode())
         ):

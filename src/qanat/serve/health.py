@@ -13,8 +13,6 @@ from qanat.wiring import readings_of
 
 # A stall of seconds is told at once (a reconnect, a slow commit); one of minutes wakes somebody.
 STALL_RED_S = 120.0
-# The run tells each second how its stages are; what it said so long ago, it no longer says.
-UPDATED_WITHIN_S = 30.0
 
 RED = ("alarm", "stalled", "stale")
 """The words of health for which the status is 503, the worst first."""
@@ -97,13 +95,8 @@ def stalls_of(states: Sequence[StageState], now: datetime) -> list[Stall]:
             red=now - state.stalled_since > timedelta(seconds=STALL_RED_S),
         )
         for state in states
-        if state.stalled_since is not None and _told_lately(state, now)
+        if state.stalled_since is not None
     ]
-
-
-def _told_lately(state: StageState, now: datetime) -> bool:
-    within = timedelta(seconds=UPDATED_WITHIN_S)
-    return state.updated_at is not None and now - state.updated_at <= within
 
 
 def _files(session: Session) -> dict[str, int]:

@@ -16,7 +16,7 @@ from qanat.serve.answers import answered, digest_of
 from qanat.serve.columns import asked_texts, camel, encoded, parameter_field, row_model
 from qanat.serve.models import ReportAbout, Reports, parameter_about
 from qanat.serve.served import Served
-from qanat.serve.stored import Stored, due_after, is_overdue, newest
+from qanat.serve.stored import Stored, answer_of, due_after, is_overdue, newest, rows_of
 
 # A late event has a stored report made anew at any time: nobody keeps one for longer than this, however far the next is.
 HOLDS_S_MAX = 60
@@ -51,7 +51,12 @@ def _add(router: APIRouter, report: Report, served: Served, clock: Clock) -> Non
         return _made(request, ask(report, served.session, given, now), now)
 
     def chart(request: Request, asked: Any) -> Response:  # noqa: ANN401 - see above
-        answer = ask(report, served.session, asked_texts(asked, report), clock.now())
+        given, now = asked_texts(asked, report), clock.now()
+        stored = newest(served.session, report) if report.every_s and not given else None
+        if stored is None:
+            answer = ask(report, served.session, given, now)
+        else:
+            answer = answer_of(report, stored)
         body = msgspec.json.encode(specification(answer))
         return answered(request, body, holds_s=ON_DEMAND_S)
 
@@ -76,7 +81,7 @@ def _stored(request: Request, report: Report, stored: Stored, now: datetime) -> 
     due, stale = due_after(report, stored.window_end), is_overdue(report, stored.window_end, now)
     body = msgspec.json.encode(
         {
-            "rows": msgspec.Raw(stored.rows.encode()),
+            "rows": msgspec.Raw(rows_of(report, stored)),
             "window_start": stored.window_start,
             "window_end": stored.window_end,
             "made_at": stored.made_at,

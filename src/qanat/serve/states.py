@@ -3,7 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from qanat.clock import Clock
 from qanat.errors import ConfigError
@@ -14,6 +14,8 @@ from qanat.session import NothingYet
 
 STATES_TABLE = "stage_states"
 FILES_TABLE = "files"
+# The run tells each second how its stages are; what it said so long ago, it no longer says.
+UPDATED_WITHIN_S = 30.0
 # A rate is told over the last looks that lie no longer back than this.
 RATE_SPAN_S = 10.0
 
@@ -62,7 +64,9 @@ class States:
             raise
         except ConfigError:  # made by the first run that tells
             return []
-        return [StageState(**row) for row in rows]
+        now = self._clock.now()
+        states = [StageState(**row) for row in rows]
+        return [state if told_lately(state, now) else _at_rest(state) for state in states]
 
     def _found(self) -> list[StageState]:
         (row,) = self._served.session.query(_COUNTED).to_pylist()
@@ -100,6 +104,18 @@ def told_by_run(pipeline: Pipeline) -> bool:
     """Tell whether the runs of a pipeline write how their stages are doing: those of streams do."""
     declared = any(table.name == STATES_TABLE for table in pipeline.tables)
     return declared or any(stage.input.order is Order.ORDERED for stage in pipeline.stages)
+
+
+def told_lately(state: StageState, now: datetime) -> bool:
+    """Tell whether the run of a stage is still there to tell of it."""
+    within = timedelta(seconds=UPDATED_WITHIN_S)
+    return state.updated_at is not None and now - state.updated_at <= within
+
+
+def _at_rest(state: StageState) -> StageState:
+    """Leave out what was true only while the run was there."""
+    gone = {"rate": 0.0, "stalled_since": None, "stall_reason": None}
+    return state.model_copy(update=gone)
 
 
 class _Rate:

@@ -1,17 +1,30 @@
 """Stored reports as the service needs them: the newest of each, how old it is, and when it is overdue."""
 
-from collections.abc import Sequence
+import base64
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
 from qanat.errors import ConfigError
 from qanat.pipeline import Report
+from qanat.reports.answer import Answer
+from qanat.serve.columns import encoded
 from qanat.session import NothingYet, Session
+from qanat.tables import ColumnType, Table, arrow_schema
 
 # Of the time between two windows; a report is overdue this much after its window's end, but not before a minute has passed.
 GRACE_SHARE = 0.1
 GRACE_S_MIN = 60.0
 
+_READ: Mapping[ColumnType, Callable[[Any], object]] = {
+    ColumnType.TIMESTAMP: datetime.fromisoformat,
+    ColumnType.INT128: Decimal,
+    ColumnType.BYTES: base64.b64decode,
+    ColumnType.FLOAT64: float,
+}
 _NEWEST = """
     select window_start, window_end, made_at, revision, rows, digest
     from made_reports
@@ -60,6 +73,30 @@ def newest(session: Session, report: Report) -> Stored | None:
     """Return what was made of a report last; None before the first."""
     rows = _asked(session, _NEWEST, report.name)
     return Stored(**rows[0]) if rows else None  # type: ignore[arg-type]  # the table's own columns
+
+
+def rows_of(report: Report, stored: Stored) -> bytes:
+    """Return the rows as the service writes them: like they are stored, but for whole numbers beyond 64 bits."""
+    if not any(column.type is ColumnType.INT128 for column in report.columns):
+        return stored.rows.encode()
+    return encoded(answer_of(report, stored).rows, report.columns)
+
+
+def answer_of(report: Report, stored: Stored) -> Answer:
+    """Return a stored report as it was answered."""
+    import pyarrow as pa
+
+    readers = {column.name: _READ.get(column.type) for column in report.columns}
+    rows = [
+        {
+            name: row[name] if read is None or row[name] is None else read(row[name])
+            for name, read in readers.items()
+        }
+        for row in json.loads(stored.rows)
+    ]
+    values = {"window_start": stored.window_start, "window_end": stored.window_end}
+    schema = arrow_schema(Table(report.name, report.columns))
+    return Answer(report, values, pa.Table.from_pylist(rows, schema=schema))
 
 
 def made(session: Session) -> list[Made]:
