@@ -39,6 +39,11 @@ POINTS: dict[str, str] = {
     "rollup.after_commit": "a roll-up is committed",
     "batch.before_commit": "a batch of a stream is complete, not yet committed",
     "batch.after_commit": "a batch of a stream is committed, not yet acknowledged",
+    "report.before_commit": "a report is made or remade, not yet committed",
+    "report.after_commit": "a report is made or remade, and committed",
+    "backfill.slice_committed": "a slice of a rebuilt table is committed",
+    "backfill.before_swap": "a rebuilt table has taken the live one's place, not yet committed",
+    "backfill.after_swap": "a rebuilt table has taken the live one's place",
 }
 
 

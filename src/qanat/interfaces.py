@@ -263,8 +263,8 @@ class Transaction(Commit, Protocol):
         """Run a statement that writes, in the SQL that DuckDB and PostgreSQL share; return the rows it touched."""
         ...
 
-    def lock(self, name: str) -> None:
-        """Wait until no other transaction holds `name`; held until this one ends."""
+    def lock(self, name: str, *, shared: bool = False) -> None:
+        """Wait until no other transaction holds `name`; held until this one ends. Those that share it hold it together."""
         ...
 
     def enqueue(self, queue: str, items: Sequence[Item]) -> None:

@@ -156,7 +156,7 @@ class DuckdbTransaction:
         told = found.column_names == ["Count"] and found.num_rows == 1
         return int(found.column(0)[0].as_py()) if told else int(found.num_rows)
 
-    def lock(self, name: str) -> None:
+    def lock(self, name: str, *, shared: bool = False) -> None:
         """Nothing to wait for: this transaction is the only one that writes."""
 
     def enqueue(self, queue: str, items: Sequence[Item]) -> None:

@@ -80,10 +80,10 @@ class PostgresTransaction:
         with self._usable():
             return postgres_read.execute(self._connection, sql, parameters)
 
-    def lock(self, name: str) -> None:
+    def lock(self, name: str, *, shared: bool = False) -> None:
+        wait = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
         with self._usable():
-            number = self._locks.named(name)
-            self._connection.execute("select pg_advisory_xact_lock(%s)", [number])
+            self._connection.execute(f"select {wait}(%s)".encode(), [self._locks.named(name)])
 
     def enqueue(self, queue: str, items: Sequence[Item]) -> None:
         with self._usable():

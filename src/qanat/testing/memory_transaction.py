@@ -97,7 +97,7 @@ class MemoryTransaction:
             engine.close()
         return touched
 
-    def lock(self, name: str) -> None:
+    def lock(self, name: str, *, shared: bool = False) -> None:
         """Nothing to wait for: this transaction is the only one."""
 
     def enqueue(self, queue: str, items: Sequence[Item]) -> None:

@@ -56,7 +56,8 @@ class MeteringProof:
         self.committed = frozenset({"file.counted", "file.part_staged"})
         self.tables = frozenset(w.table.name for stage in PIPELINE.stages for w in stage.writes)
         self.repeats_end_with = 1  # as for every file that is held
-        streams = {point for point in failpoints.POINTS if point.startswith("batch.")}
+        kinds = ("batch.", "report.", "backfill.")
+        streams = {point for point in failpoints.POINTS if point.startswith(kinds)}
         self.unreachable: Mapping[str, str] = dict.fromkeys(
             streams, "metering reads files, not a stream; tests/faults has its proof"
         )
