@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,6 +23,7 @@ from qanat.pipeline import (
     Stage,
     Write,
 )
+from qanat.runtime.made_reports import MADE_REPORTS
 from qanat.runtime.stage_states import STAGE_STATES
 from qanat.session import Session, open_session, owning
 from qanat.settings import CommonSettings
@@ -47,12 +48,12 @@ HUGE = 2**63 - 1
 VISITS = Table(
     "visits",
     (
-        Column("at", ColumnType.TIMESTAMP),
+        Column("seen_at", ColumnType.TIMESTAMP),
         Column("id", ColumnType.INT64),
         Column("site", ColumnType.TEXT),
         Column("path", ColumnType.TEXT, nullable=True),
     ),
-    key=("at", "id"),
+    key=("seen_at", "id"),
     about="one row per visit",
 )
 SITES = Table(
@@ -77,23 +78,31 @@ PIPELINE = Pipeline(
             "store",
             Input("topic", "input", Order.ORDERED),
             writes=(Write(SITES, Add(key=SITES.key, sums=("visits",))),),
-            deduplicate=Deduplicate(VISITS, ("at", "id"), "at", "at", 3600.0),
+            deduplicate=Deduplicate(VISITS, ("seen_at", "id"), "seen_at", "seen_at", 3600.0),
         ),
     ),
     topics=(TOPIC,),
-    tables=(VISITS, SITES, STAGE_STATES),
+    tables=(VISITS, SITES, STAGE_STATES, MADE_REPORTS),
     reports=(
         Report(
             name="sites",
             title="Visits per site",
             about="One row per site.",
             sql=(
-                "select site, count(*) as visits from visits where at >= $window_start and at < $window_end"
-                " group by site order by visits desc, site"
+                "select site, count(*) as visits from visits"
+                " group by site order by visits desc, site limit $limit"
             ),
             columns=(Column("site", ColumnType.TEXT), Column("visits", ColumnType.INT64)),
             charts=(Chart(Shape.RANKED, ("visits",), "visits", label="site"),),
-            window_s=6 * 3600.0,
+            parameters=(
+                Parameter("limit", ColumnType.INT64, "How many.", "100", smallest=1, largest=100),
+            ),
+        ),
+        Report(
+            name="hourly",
+            title="Visits, counted each hour",
+            sql="select count(*) as visits from visits",
+            columns=(Column("visits", ColumnType.INT64),),
             every_s=3600.0,
         ),
     ),
@@ -102,7 +111,7 @@ PIPELINE = Pipeline(
             name="visits",
             title="Visits of a site",
             about="One row per visit.",
-            sql="select id, path from visits where site = $site order by at, id",
+            sql="select id, path from visits where site = $site order by seen_at, id",
             columns=(
                 Column("id", ColumnType.INT64),
                 Column("path", ColumnType.TEXT, nullable=True),
@@ -136,13 +145,24 @@ class Visits:
         before = self._clock.now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
         names = [f"site-{number}.example" for number in range(sites - 1)] + [HOSTILE]
         rows = [
-            {"at": before, "id": HUGE - 100 * number - visit, "site": name, "path": HOSTILE}
+            {"seen_at": before, "id": HUGE - 100 * number - visit, "site": name, "path": HOSTILE}
             for number, name in enumerate(names)
             for visit in range(number + 1)
         ]
         self._write(VISITS, rows, InsertNew(VISITS.key))
         totals = [{"site": name, "visits": number + 1} for number, name in enumerate(names)]
         self._write(SITES, totals, Append())
+
+    def made(self, count: int) -> datetime:
+        """Store the report `hourly` for the last full hour; return the window's end."""
+        end = self._clock.now().replace(minute=0, second=0, microsecond=0)
+        row = {
+            "report": "hourly", "window_start": end - timedelta(hours=6), "window_end": end,
+            "made_at": self._clock.now(), "revision": 1, "row_count": 1,
+            "rows": f'[{{"visits": {count}}}]', "digest": str(count),
+        }  # fmt: skip
+        self._write(MADE_REPORTS, [row], Upsert(MADE_REPORTS.key))
+        return end
 
     def _write(self, table: Table, rows: list[dict[str, object]], mode: WriteMode) -> None:
         with self._store.begin("store", uuid4()) as transaction:

@@ -23,7 +23,7 @@ _CHARTS = "vega.js"
 # The version of Vega-Lite that also draws `--png`, see qanat.reports.png.
 _VEGA_LITE = "6.4"
 # Said once as ES6: vl-convert replaces the names by what it bundles.
-_SNIPPET = "window.charts = { vegaEmbed, vegaLite };"
+_SNIPPET = "window.vegaEmbed = vegaEmbed;"
 _TYPES: Mapping[str, str] = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",

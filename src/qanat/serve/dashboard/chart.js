@@ -4,8 +4,6 @@ import { h, fill } from "./dom.js";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const NARROW_PX = 520;
-// Vega-Lite warns of every axis that two channels share, which a bar from one moment to another has.
-const QUIET = { level: () => QUIET, error: (...told) => (console.error(...told), QUIET), warn: () => QUIET, info: () => QUIET, debug: () => QUIET };
 let loading = null;
 
 // Draw `specification` into `place`. What it shows stands in a table as well, so to a screen reader it is one picture with a name.
@@ -19,28 +17,25 @@ dark.addEventListener("change", () => {
 });
 
 async function embed(place, specification, name) {
-  const { vegaEmbed, vegaLite } = await library();
+  const vegaEmbed = await library();
   const config = theme(place.clientWidth < NARROW_PX);
   const drawings = h("div", { class: "drawings", role: "img", "aria-label": name });
-  const old = place.firstElementChild;
-  place.append(drawings);
+  const drawn = [];
+  place.append(drawings); // below the old ones, which stay until these are there
   for (const view of views(structuredClone(specification))) {
     const one = drawings.appendChild(h("div", { class: "drawing" }));
-    const compiled = vegaLite.compile(view, { config, logger: QUIET }).spec;
-    await vegaEmbed(one, compiled, {
-      mode: "vega",
+    drawn.push(await vegaEmbed(one, view, {
       ast: true, // expressions are interpreted: the page's policy forbids to evaluate text
       renderer: "svg",
       actions: false,
       defaultStyle: false,
       tooltip: false,
       logLevel: 1, // errors alone
-    });
+      config,
+    }));
   }
-  for (const each of drawings.querySelectorAll("*")) {
-    each.removeAttribute("tabindex");
-  }
-  old?.remove();
+  for (const result of place.drawn ?? []) result.finalize();
+  place.drawn = drawn;
   fill(place, drawings);
 }
 
@@ -49,18 +44,19 @@ function views(specification) {
   const { vconcat, spacing: _spacing, title: _title, config: _config, ...rest } = specification;
   const parts = vconcat ? vconcat.map((part) => ({ ...rest, ...part })) : [rest];
   return parts.map((part) => ({
-    ...recoloured(part),
+    ...adapted(part),
     width: "container",
     autosize: { type: "fit-x", contains: "padding" },
   }));
 }
 
-// White gaps between bars are those of a white page; grey text too.
-function recoloured(part) {
-  const mark = part.mark;
+// White gaps between bars, and grey text, are those of a white page.
+function adapted({ mark, encoding, ...part }) {
+  // Without, Vega-Lite sees two scales in conflict where a bar reaches from one moment to another, and warns.
+  if (encoding?.x2) encoding.x2.type = encoding.x.type;
   if (mark?.stroke === "white") mark.stroke = colour("--panel");
   if (mark?.type === "text") mark.color = colour("--text");
-  return part;
+  return { ...part, mark, encoding };
 }
 
 function theme(narrow) {
@@ -86,7 +82,7 @@ function colour(name) {
 function library() {
   loading ??= new Promise((resolve, reject) => {
     const script = h("script", { src: new URL("vega.js", import.meta.url).href, type: "module" });
-    script.addEventListener("load", () => resolve(window.charts));
+    script.addEventListener("load", () => resolve(window.vegaEmbed));
     script.addEventListener("error", () => {
       loading = null;
       reject(new Error("the charts' library couldn't be had"));

@@ -13,15 +13,9 @@ const SPAN_MS = 10_000;
 const FILES = 200;
 const COLUMNS = ["name", "state", "size", "lines_good", "lines_bad", "registered_at", "ended_at", "reason"];
 
-// Sections of a pipeline that reads files; null for one that doesn't.
-export async function filesSection(pipeline) {
+// The section of a pipeline that reads files.
+export function filesSection(pipeline) {
   const path = `/api/${pipeline}/files`;
-  try {
-    await ask(address(path, { limit: 1 }));
-  } catch (error) {
-    if (error.status === 404) return null;
-    throw error;
-  }
   const figures = h("dl", { class: "figures" });
   const shown = new Map();
   const seen = [];

@@ -29,7 +29,6 @@ export function lettersSection(pipeline) {
       say(told, there ? `${count(there)}${following ? " or more" : ""} ${select.value}` : `None ${select.value}.`);
       problem.hidden = true;
     } catch (error) {
-      element.hidden = error.status === 404; // it keeps none
       say(problem, error.message);
       problem.hidden = false;
     }

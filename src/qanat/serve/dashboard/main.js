@@ -56,9 +56,12 @@ async function start() {
 
 // What can't be had now, such as a store in which nothing was counted yet, may be there soon.
 function begin() {
+  main.ariaBusy = "true";
   start().catch((error) => {
     fill(main, h("h1", {}, "This page can't be shown now"), h("p", { class: "problem", role: "alert" }, error.message));
     setTimeout(begin, AGAIN_MS);
+  }).finally(() => {
+    main.ariaBusy = "false";
   });
 }
 

@@ -13,27 +13,28 @@ import { tablesSection } from "./tables.js";
 // What will soon be scrolled to is loaded already.
 const AHEAD = "400px";
 
-export async function pipelinePage(main, { name, title }, lives) {
+export async function pipelinePage(main, { name, title, tables: kept }, lives) {
   document.title = `${name} – Qanat`;
   const path = `/api/${encodeURIComponent(name)}`;
   const stages = h("section", { class: "panel", id: "stages", "aria-labelledby": "stages-title" }, h("h2", { id: "stages-title" }, "Stages"));
   const contents = h("nav", { class: "contents", "aria-label": "On this page" });
   fill(main, h("h1", {}, name), h("p", { class: "lead" }, title), contents, stages);
-  const [told, { lookups }, files, tables, update] = await Promise.all([
-    ask(`${path}/reports`), ask(`${path}/lookups`), filesSection(name), tablesSection(name), liveGraph(stages, name),
+  const [told, { lookups }, tables, update] = await Promise.all([
+    ask(`${path}/reports`), ask(`${path}/lookups`), tablesSection(name), liveGraph(stages, name),
   ]);
+  const files = kept.includes("files") ? filesSection(name) : null;
   const reports = told.reports.map((about) => reportSection(name, about));
-  const letters = lettersSection(name);
+  const letters = kept.includes("dead_letters") ? lettersSection(name) : null;
   const groups = [
     files?.element,
     reports.length ? group("reports", "Reports", reports.map(({ element }) => element)) : null,
     lookups.length ? group("lookups", "Look-ups", lookups.map((about) => lookupSection(name, about))) : null,
-    letters.element,
+    letters?.element,
     tables,
   ].filter(Boolean);
   main.append(...groups);
   fill(contents, h("ul", {}, [stages, ...groups].map((each) => h("li", {}, h("a", { href: `#${each.id}` }, each.querySelector("h2").textContent)))));
-  const inSight = lazily([...(files ? [files] : []), ...reports, letters]);
+  const inSight = lazily([files, ...reports, letters].filter(Boolean));
   document.getElementById(location.hash.slice(1))?.scrollIntoView();
 
   let commits = "";

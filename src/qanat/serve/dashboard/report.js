@@ -64,9 +64,9 @@ export function reportSection(pipeline, about) {
   return {
     element,
     load,
-    // It was made at `moment`.
+    // It was made at `moment`: its rows are there already.
     refresh(moment) {
-      if (madeAt !== null && moment !== madeAt) later();
+      if (madeAt !== null && moment !== madeAt) load();
     },
     // Rows were committed: they change a report that is made when it is asked for.
     committed() {
