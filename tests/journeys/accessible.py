@@ -10,7 +10,7 @@ TARGET_PX_MIN = 24
 
 _NAMELESS = """
 () => [...document.querySelectorAll('a, button, input, select, summary, table, nav, section, dialog, form, [role]')]
-  .filter((each) => each.checkVisibility())
+  .filter((each) => each.checkVisibility() && !each.closest('[role=img] *')) // what is in a picture isn't told apart
   .filter((each) => {
     const by = each.getAttribute('aria-labelledby');
     const name = each.getAttribute('aria-label')
@@ -71,7 +71,8 @@ _FAINT = """
   const faint = new Set();
   while (walker.nextNode()) {
     const element = walker.currentNode.parentElement;
-    if (!walker.currentNode.textContent.trim() || !element.checkVisibility() || element.closest(':disabled, script, noscript')) continue;
+    if (!walker.currentNode.textContent.trim() || !element.checkVisibility()) continue;
+    if (element.closest(':disabled, script, noscript')) continue;
     const style = getComputedStyle(element);
     const ink = element.closest('svg') ? style.fill : style.color;
     const [a, b] = [light(rgba(ink)), light(behind(element))].sort((x, y) => y - x);
@@ -98,7 +99,8 @@ _WIDER = """
 
 _REACHABLE = """
 () => {
-  const all = [...document.querySelectorAll('a[href], button:not(:disabled), input:not(:disabled), select, summary, [tabindex="0"]')]
+  const usable = 'a[href], button:not(:disabled), input:not(:disabled), select, summary, [tabindex="0"]';
+  const all = [...document.querySelectorAll(usable)]
     .filter((each) => each.checkVisibility());
   all.forEach((each, at) => { each.dataset.reach = at; });
   return all.length;

@@ -189,5 +189,3 @@ def visits(folder: Path) -> Iterator[tuple[Visits, Session]]:
             yield filled, session
     finally:
         store.close()
-
-

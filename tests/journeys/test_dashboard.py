@@ -7,12 +7,12 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 
-import httpx2 as httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from qanat.listening import Listening
 from qanat.serve.background import serving
@@ -197,29 +197,29 @@ def test_token(browser: Browser, filled: tuple[Visits, Session]) -> None:
 
 def test_comes_back(browser: Browser, filled: tuple[Visits, Session]) -> None:
     """A page says since when it isn't live, and is live again by itself."""
-    with serving(PIPELINE, filled[1], Listening("127.0.0.1", 0)) as address:
-        host, port = address.removeprefix("http://").split(":")
-        watching = watched(browser, f"{address}/", expected=("ERR_",))
-        page = watching.__enter__()
-        expect(page.locator("#live")).to_have_text("Live")
-    expect(page.locator("#live")).to_have_text(re.compile("Not live since"))
-    filled[0].tell(200_000)
-    with serving(PIPELINE, filled[1], Listening(host, int(port))):
-        expect(page.locator("#live")).to_have_text("Live")
-        expect(fact(page, "store", "records")).to_have_text("200,000")
-        watching.__exit__(None, None, None)
+    with ExitStack() as first:
+        address = first.enter_context(serving(PIPELINE, filled[1], Listening("127.0.0.1", 0)))
+        with watched(browser, f"{address}/", expected=("ERR_",)) as page:
+            expect(page.locator("#live")).to_have_text("Live")
+            first.close()
+            expect(page.locator("#live")).to_have_text(re.compile("Not live since"))
+            filled[0].tell(200_000)
+            port = int(address.rpartition(":")[2])
+            with serving(PIPELINE, filled[1], Listening("127.0.0.1", port)):
+                expect(page.locator("#live")).to_have_text("Live")
+                expect(fact(page, "store", "records")).to_have_text("200,000")
 
 
-def fact(page: Page, stage: str, name: str) -> object:
+def fact(page: Page, stage: str, name: str) -> Locator:
     return page.locator(".node.stage", has=page.get_by_text(stage, exact=True)).locator(
         f'[data-fact="{name}"]'
     )
 
 
-def numbers(text: str) -> list[list[object]]:
+def numbers(text: str) -> tuple[list[str], list[list[Decimal]]]:
     """The rows of a CSV of numbers below its headings; JavaScript writes 1 where Python writes 1.0."""
     headings, *rows = csv.reader(io.StringIO(text))
-    return [list(headings), *([Decimal(cell) for cell in row] for row in rows)]
+    return headings, [[Decimal(cell) for cell in row] for row in rows]
 
 
 def downloaded(page: Page, section: str, button: str) -> str:

@@ -8,6 +8,9 @@ let loading = null;
 
 // Draw `specification` into `place`. What it shows stands in a table as well, so to a screen reader it is one picture with a name.
 export async function draw(place, specification, name) {
+  // All that the API draws of nothing is a sentence, which the table says as well.
+  place.hidden = specification.mark?.type === "text";
+  if (place.hidden) return;
   place.redraw = () => embed(place, specification, name);
   await place.redraw();
 }
@@ -50,12 +53,11 @@ function views(specification) {
   }));
 }
 
-// White gaps between bars, and grey text, are those of a white page.
+// White gaps between bars are those of a white page.
 function adapted({ mark, encoding, ...part }) {
   // Without, Vega-Lite sees two scales in conflict where a bar reaches from one moment to another, and warns.
   if (encoding?.x2) encoding.x2.type = encoding.x.type;
   if (mark?.stroke === "white") mark.stroke = colour("--panel");
-  if (mark?.type === "text") mark.color = colour("--text");
   return { ...part, mark, encoding };
 }
 
@@ -66,7 +68,7 @@ function theme(narrow) {
     font: "system-ui, sans-serif",
     axis: {
       labelColor: text, titleColor: faint, gridColor: line, domainColor: faint, tickColor: faint,
-      labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal", labelOverlap: "greedy", labelLimit: narrow ? 110 : 220,
+      labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal", labelOverlap: "greedy", labelSeparation: 6, labelLimit: narrow ? 110 : 220,
     },
     legend: { orient: "top", direction: "horizontal", labelColor: text, labelFontSize: 12, title: null, columns: narrow ? 3 : 8 },
     view: { stroke: null },

@@ -85,8 +85,8 @@ function breakable(name) {
 
 function told(state) {
   const facts = {};
-  if (typeof state.rate === "number") facts["records/s"] = compact(state.rate);
-  if (state.records !== null && state.records !== undefined) facts.records = count(state.records);
+  facts["records/s"] = compact(state.rate);
+  facts.records = count(state.records);
   if (state.lag !== null && state.lag !== undefined) facts.lag = count(state.lag);
   facts.committed = timeOf(state.last_commit_at);
   return facts;
