@@ -14,7 +14,7 @@ from uuid import UUID
 
 from qanat.clock import Clock
 from qanat.records import Batch, Item, Move, Partition, Position, Progress, Staged, Worker
-from qanat.tables import Table, Topic, WriteMode
+from qanat.tables import Column, Table, Topic, WriteMode
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -267,6 +267,25 @@ class Transaction(Commit, Protocol):
         """Wait until no other transaction holds `name`; held until this one ends. Those that share it hold it together."""
         ...
 
+    def progress(self, stage: str) -> Mapping[Partition, Progress]:
+        """Return how far a stage has come, in each partition that it has moved on in."""
+        ...
+
+    def drop(self, table: Table) -> None:
+        """Remove a table that nobody else uses, with its rows; harmless when it isn't there."""
+        ...
+
+    def swap(self, live: Table, rebuilt: Table) -> None:
+        """Let `live` hold the rows of `rebuilt`, a table of equal columns and keys, which is gone then.
+
+        Readers see the one or the other, those of a snapshot always what was there when it was opened. Rows that others are
+        writing into `live` meanwhile, uncommitted, may be lost: keep them away before (see `qanat.runtime.live`).
+
+        Raises:
+            QanatError: One of them isn't there, or their columns differ.
+        """
+        ...
+
     def enqueue(self, queue: str, items: Sequence[Item]) -> None:
         """Add items to a queue of this store; an id that is there already stays as it is."""
         ...
@@ -374,6 +393,10 @@ class Log(Output[LogTransaction], Protocol):
         """Forget what the topics needn't keep, up to the slowest group that has acknowledged there; give the space back."""
         ...
 
+    def forget(self, topic: Topic, group: str) -> None:
+        """Let retention no longer wait for a group; it counts again when it opens the topic again."""
+        ...
+
 
 class Store(Output[Transaction], Protocol):
     """Tables with transactions. Any thread may call; a transaction belongs to the thread that began it."""
@@ -386,8 +409,12 @@ class Store(Output[Transaction], Protocol):
         """
         ...
 
-    def snapshot(self) -> AbstractContextManager[Reader]:
-        """Open a consistent moment to read from: now, not at the first query. Never blocks writers, nor is blocked by them."""
+    def snapshot(self, limit_s: float = 0.0) -> AbstractContextManager[Reader]:
+        """Open a consistent moment to read from: now, not at the first query. Never blocks writers, nor is blocked by them.
+
+        Args:
+            limit_s: A statement that takes longer is ended with `Retryable`, at the latest a second after; 0 for no limit.
+        """
         ...
 
     def stage(self, table: Table, rows: "pa.Table", attempt: UUID, part: int) -> Staged:
@@ -411,4 +438,54 @@ class Store(Output[Transaction], Protocol):
 
     def workers(self) -> Sequence[Worker]:
         """Tell which processes work here now, by claims or leases, the oldest first. Always empty where one process alone can."""
+        ...
+
+
+class Statement(Protocol):
+    """A statement that was checked; `qanat.sql.check` makes it."""
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of its result, in order."""
+        ...
+
+    def text_for(self, engine: str) -> str:
+        """Return what an engine runs.
+
+        Raises:
+            ConfigError: There is no text for it.
+        """
+        ...
+
+
+class Engine(Protocol):
+    """What runs transforms in SQL. One thread uses it: each stage has its own."""
+
+    def check(
+        self, statement: Statement, inputs: Mapping[str, Sequence[Column]]
+    ) -> Sequence[Column]:
+        """Have the engine itself look at a statement, before there are rows; return the columns of its result.
+
+        Raises:
+            Fatal: The engine doesn't accept it.
+        """
+        ...
+
+    def run(
+        self,
+        statement: Statement,
+        relations: Mapping[str, "pa.Table"],
+        parameters: Mapping[str, Scalar] | None = None,
+    ) -> "pa.Table":
+        """Run a statement over `relations`; return its rows in the types of its columns. Nothing of it is kept.
+
+        Raises:
+            TooLarge: It doesn't fit into memory; the runtime halves the batch.
+            Retryable: It failed for now.
+            Fatal: The engine refuses it, or a value can't be computed (an integer that doesn't fit).
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds; closing twice is harmless."""
         ...

@@ -198,7 +198,7 @@ class Pipeline:
         topics: The ordered logs between its stages.
         operations: Import strings of what the command offers besides, by name: `run`, `demo`, `generate`, `prove`, ….
         api: Import string of a function that makes the FastAPI router of what is the pipeline's own, from a session.
-        offers: Import string of a function that makes the operations that a session can call.
+        offers: Import string of a function that makes the operations that a session can call, from the pipeline.
         reports: What `qanat reports` tells, and the service under /reports.
         lookups: What `qanat reports` and the service answer besides.
         alarms: Import string of a function `(session, now) -> Readings` that tells how far everything is from an alarm.

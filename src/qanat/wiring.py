@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, cast
 
 from qanat.clock import Clock
 from qanat.errors import ConfigError, MissingExtra
-from qanat.interfaces import Store, StoreOptions
+from qanat.interfaces import Log, LogOptions, Store, StoreOptions
 from qanat.pipeline import Pipeline
 from qanat.settings import CommonSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from qanat.runtime.alarms import Readings
+    from qanat.runtime.owner_wire import Operation
     from qanat.runtime.registry import Queries
 
 STORES: dict[str, str] = {
@@ -26,8 +27,15 @@ STORES: dict[str, str] = {
 }
 """Which module opens the store of a URL, by its scheme."""
 
+LOGS: dict[str, str] = {
+    "sqlite": "qanat.logs.sqlite",
+    "memory": "qanat.testing.memory_topics",
+}
+"""Which module opens the log of a URL, by its scheme."""
+
 PIPELINES: dict[str, str] = {
     "metering": "qanat.pipelines.metering:PIPELINE",
+    "wikimedia": "qanat.pipelines.wikimedia:PIPELINE",
 }
 """The pipelines that ship, by name."""
 
@@ -81,6 +89,13 @@ def readings_of(pipeline: Pipeline, asked: "Queries", now: "datetime") -> "Readi
     return read(asked, now)
 
 
+def operations_of(pipeline: Pipeline) -> "Mapping[str, Operation]":
+    """Return what a session can have done to a pipeline's store, by name."""
+    if pipeline.offers is None:
+        return {}
+    return cast("Callable[[Pipeline], Mapping[str, Operation]]", load(pipeline.offers))(pipeline)
+
+
 def scheme_of(url: str) -> str:
     """Return the part of a store's URL that picks its module.
 
@@ -123,3 +138,18 @@ def open_store(
     )
     opener = cast("Callable[[str, str, StoreOptions], Store]", load(f"{STORES[scheme]}:open_store"))
     return opener(settings.store, pipeline, options)
+
+
+def open_log(
+    url: str, pipeline: str, data_dir: Path, clock: Clock, *, read_only: bool = False
+) -> Log:
+    """Open the log of a pipeline.
+
+    Raises:
+        ConfigError: The URL is of no known kind, or what is there isn't a log.
+    """
+    scheme = url.partition(":")[0]
+    if ":" not in url or scheme not in LOGS:
+        raise ConfigError("--log", url, "a URL such as sqlite: or sqlite:FILE")
+    opener = cast("Callable[[str, str, LogOptions], Log]", load(f"{LOGS[scheme]}:open_log"))
+    return opener(url, pipeline, LogOptions(data_dir, clock, read_only=read_only))

@@ -1,10 +1,12 @@
 """What `qanat` can do, as its help lists it, without importing any of it."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, cast
+
+import click
 
 from qanat.pipeline import Pipeline
-from qanat.wiring import PIPELINES, pipeline_named
+from qanat.wiring import PIPELINES, load, pipeline_named
 
 
 class Entry(NamedTuple):
@@ -15,6 +17,7 @@ class Entry(NamedTuple):
 
 
 COMMANDS: dict[str, Entry] = {
+    "backfill": Entry("qanat.cli.backfill:BACKFILL", "Rebuild tables and reports, then exchange."),
     "dead-letters": Entry("qanat.cli.dead_letters:DEAD_LETTERS", "List rejected records."),
     "died": Entry("qanat.cli.died:DIED", "Tell that a run has died, and why."),
     "export": Entry("qanat.cli.export:EXPORT", "Write what has a run started unattended."),
@@ -49,6 +52,14 @@ WITHOUT_PIPELINE = frozenset({"announce", "requeue", "undo", "verify"})
 def offering(operation: str) -> Sequence[Pipeline]:
     """Return the pipelines that offer an operation, by name."""
     return [pipeline for pipeline in _pipelines() if operation in pipeline.operations]
+
+
+def command_of(pipeline: Pipeline, operation: str) -> click.Command:
+    """Import the command of an operation; what pipelines of one kind share makes it for each of them."""
+    found = load(pipeline.operations[operation])
+    if isinstance(found, click.Command):
+        return found
+    return cast("Callable[[Pipeline], click.Command]", found)(pipeline)
 
 
 def offered() -> dict[str, str]:

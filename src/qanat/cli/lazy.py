@@ -5,7 +5,14 @@ from typing import cast
 
 import click
 
-from qanat.cli.catalogue import COMMANDS, OPERATIONS, WITHOUT_PIPELINE, offered, offering
+from qanat.cli.catalogue import (
+    COMMANDS,
+    OPERATIONS,
+    WITHOUT_PIPELINE,
+    command_of,
+    offered,
+    offering,
+)
 from qanat.wiring import PIPELINES, load, pipeline_named
 
 
@@ -72,8 +79,10 @@ class OperationGroup(click.Group):
         """Import the command that a pipeline declares for the operation."""
         if cmd_name not in PIPELINES:
             return None
-        reference = pipeline_named(cmd_name).operations.get(self._operation)
-        return None if reference is None else cast("click.Command", load(reference))
+        pipeline = pipeline_named(cmd_name)
+        if self._operation not in pipeline.operations:
+            return None
+        return command_of(pipeline, self._operation)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

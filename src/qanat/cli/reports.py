@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypedDict, Unpack, cast
 
 import click
 
@@ -11,9 +11,10 @@ from qanat.cli.sql import format_options
 from qanat.clock import SystemClock
 from qanat.errors import ConfigError
 from qanat.options import settings_command
-from qanat.output import Form, form_of, print_rows, rows_of
-from qanat.pipeline import Pipeline, Report
-from qanat.reports.answer import Answer, ask, report_named
+from qanat.output import Form, form_of, moment_text, print_rows, rows_of
+from qanat.pipeline import Lookup, Parameter, Pipeline, Report
+from qanat.reports.answer import END, Answer, ask, parameters_of
+from qanat.reports.lookup import OFFSET_MAX, ROWS, ROWS_MAX, look_up
 from qanat.session import open_session
 from qanat.settings import CommonSettings
 from qanat.wiring import load, pipeline_named
@@ -21,77 +22,141 @@ from qanat.wiring import load, pipeline_named
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import pyarrow as pa
+
     Drawing = Callable[[Mapping[str, object]], bytes]
 
 
+class Options(TypedDict):
+    """The command's own options, as they were given."""
+
+    given: Sequence[str]
+    end: str | None
+    limit: int | None
+    offset: int | None
+    as_json: bool
+    as_csv: bool
+    png: Path | None
+
+
 def reports(
-    settings: CommonSettings,
-    pipeline: str,
-    report: str | None,
-    given: Sequence[str],
-    as_json: bool,
-    as_csv: bool,
-    png: Path | None,
+    settings: CommonSettings, pipeline: str, report: str | None, **options: Unpack[Options]
 ) -> int:
-    """Print one report of a pipeline, or which ones there are."""
+    """Print one report or look-up of a pipeline, or which ones there are."""
     declared = pipeline_named(pipeline)
-    form = form_of(as_json=as_json, as_csv=as_csv)
     if report is None:
-        if given or png:
+        if options["given"] or options["end"] or options["png"]:
             raise ConfigError("REPORT", None, f"given with --set and --png: {_names(declared)}")
-        _list(declared, form)
+        _list(declared, form_of(as_json=options["as_json"], as_csv=options["as_csv"]))
         return 0
-    asked = report_named(declared, report)
+    question = _question(declared, report)
+    if isinstance(question, Lookup):
+        _print_page(declared, settings, question, options)
+    else:
+        _print_report(declared, settings, question, options)
+    return 0
+
+
+def _print_report(
+    pipeline: Pipeline, settings: CommonSettings, report: Report, options: Options
+) -> None:
+    if options["limit"] is not None or options["offset"] is not None:
+        raise ConfigError(
+            "--limit", options["limit"], f"left out: {report.name} is a report, not a look-up"
+        )
+    png, form = options["png"], form_of(as_json=options["as_json"], as_csv=options["as_csv"])
     # Before anything is asked: what can't be drawn in the end needs no answer.
     draw = None if png is None else cast("Drawing", load("qanat.reports.png:png"))
+    values = _given(options)
     clock = SystemClock()
-    with open_session(declared, settings, clock) as session:
-        answer = ask(asked, session, _given(given), clock.now())
+    with open_session(pipeline, settings, clock) as session:
+        answer = ask(report, session, values, clock.now())
     if png is not None and draw is not None:
         from qanat.reports.chart import specification
 
         png.write_bytes(draw(specification(answer)))
         sys.stderr.write(f"{png} was drawn\n")
-        if not (as_json or as_csv):
-            return 0
-    _print(answer, form)
-    return 0
+        if form is Form.TABLE:
+            return
+    if form is Form.TABLE:
+        sys.stdout.write(f"{report.title}\n{_window(answer)}\n")
+    _print_rows(answer.rows, form)
+
+
+def _print_page(
+    pipeline: Pipeline, settings: CommonSettings, lookup: Lookup, options: Options
+) -> None:
+    if options["png"] is not None:
+        raise ConfigError("--png", str(options["png"]), f"left out: {lookup.name} is a look-up")
+    form = form_of(as_json=options["as_json"], as_csv=options["as_csv"])
+    limit = ROWS if options["limit"] is None else options["limit"]
+    offset = options["offset"] or 0
+    values = _given(options)
+    clock = SystemClock()
+    with open_session(pipeline, settings, clock) as session:
+        page = look_up(lookup, session, values, clock.now(), limit=limit, offset=offset)
+    if form is Form.TABLE:
+        sys.stdout.write(f"{lookup.title}\n\n")
+    _print_rows(page.rows, form)
+    if page.more:
+        sys.stderr.write(f"There are more: --offset {offset + limit}\n")
+
+
+def _question(pipeline: Pipeline, name: str) -> Report | Lookup:
+    questions: list[Report | Lookup] = [*pipeline.reports, *pipeline.lookups]
+    for question in questions:
+        if question.name == name:
+            return question
+    names = _names(pipeline)
+    raise ConfigError("REPORT", name, f"one of {names}" if names else "left out: there is none")
 
 
 def _list(pipeline: Pipeline, form: Form) -> None:
-    rows = [(each.name, each.title, _told(each)) for each in pipeline.reports]
+    rows = [
+        *((each.name, each.title, _told(parameters_of(each))) for each in pipeline.reports),
+        *((each.name, each.title, _told(each.parameters)) for each in pipeline.lookups),
+    ]
     print_rows(("report", "title", "parameters"), rows, form)
 
 
-def _told(report: Report) -> str:
-    return " ".join(f"{each.name}={each.default}" for each in report.parameters)
+def _told(parameters: Sequence[Parameter]) -> str:
+    return " ".join(f"{each.name}={each.default}" for each in parameters)
 
 
 def _names(pipeline: Pipeline) -> str:
-    return ", ".join(report.name for report in pipeline.reports) or "there is none"
+    names = [each.name for each in pipeline.reports] + [each.name for each in pipeline.lookups]
+    return ", ".join(names)
 
 
-def _given(texts: Sequence[str]) -> dict[str, str]:
+def _given(options: Options) -> dict[str, str]:
     values = {}
-    for text in texts:
+    for text in options["given"]:
         name, sign, value = text.partition("=")
         if not sign:
             raise ConfigError("--set", text, "NAME=VALUE")
         values[name] = value
+    if options["end"] is not None:
+        values[END.name] = options["end"]
     return values
 
 
-def _print(answer: Answer, form: Form) -> None:
-    if form is Form.TABLE:
-        sys.stdout.write(f"{answer.report.title}\n\n")
-    print_rows(answer.rows.schema.names, rows_of(answer.rows.to_batches()), form)
+def _window(answer: Answer) -> str:
+    if answer.window_start is None or answer.window_end is None or answer.made_at is None:
+        return ""
+    start, end, made = map(moment_text, (answer.window_start, answer.window_end, answer.made_at))
+    made = f"made at {made}" if answer.revision else "computed now"
+    return f"from {start} to before {end}, {made}\n"
+
+
+def _print_rows(rows: "pa.Table", form: Form) -> None:
+    print_rows(rows.schema.names, rows_of(rows.to_batches()), form)
 
 
 REPORTS = settings_command(
     "reports",
     CommonSettings,
     reports,
-    help="Tell what PIPELINE's tables say, by REPORT; without one, list which there are.",
+    help="Tell what PIPELINE's tables say, by REPORT (or the name of a look-up); without one, list which there are.",
     pipeline=None,
     extra_params=[
         click.Argument(["pipeline"]),
@@ -101,6 +166,21 @@ REPORTS = settings_command(
             multiple=True,
             metavar="NAME=VALUE",
             help="A parameter of the report; may be given again for others.",
+        ),
+        click.Option(
+            ["--end"],
+            metavar="MOMENT",
+            help="The end of a report's window, instead of the latest: a time, or a span such as 2h ago.",
+        ),
+        click.Option(
+            ["--limit"],
+            type=int,
+            help=f"Rows of a look-up at most ({ROWS}; up to {ROWS_MAX}).",
+        ),
+        click.Option(
+            ["--offset"],
+            type=int,
+            help=f"Rows of a look-up to leave out before (0; up to {OFFSET_MAX}).",
         ),
         *format_options("one object per row"),
         click.Option(

@@ -9,11 +9,12 @@ from typing import cast
 import click
 import msgspec
 
+from qanat.cli.catalogue import command_of
 from qanat.errors import ConfigError
 from qanat.options import SettingsCommand
 from qanat.settings import Field, fields
 from qanat.settings import load as load_settings
-from qanat.wiring import load, pipeline_named
+from qanat.wiring import pipeline_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def running(pipeline: str, arguments: Sequence[str]) -> Running:
     declared = pipeline_named(pipeline)
     if "run" not in declared.operations:
         raise ConfigError("PIPELINE", pipeline, "one that can be run")
-    command = cast("SettingsCommand", load(declared.operations["run"]))
+    command = cast("SettingsCommand", command_of(declared, "run"))
     context = command.make_context(f"qanat run {pipeline}", list(arguments))
     given = {name: value for name, value in context.params.items() if value is not None}
     return Running(pipeline, declared.title, given, command.declaration)

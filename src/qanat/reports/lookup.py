@@ -1,17 +1,60 @@
-"""Asking a look-up of a pipeline's store, page by page."""
+"""Look-ups: questions about one thing, or a list that is read page by page."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from qanat.errors import Fatal
-from qanat.pipeline import Lookup
-from qanat.reports.answer import Asked, statement_of
+from qanat.errors import ConfigError
+from qanat.interfaces import Scalar
+from qanat.pipeline import Lookup, Pipeline
+from qanat.reports.answer import Asked, rows_of
 from qanat.reports.values import values_of
-from qanat.tables import Table, arrow_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+ROWS = 100
+"""Rows of a page, where nothing else is asked for."""
+
+ROWS_MAX = 1_000
+"""Rows of one page at most: some 100 kB of JSON."""
+
+OFFSET_MAX = 1_000_000
+"""How far pages go: a store walks over all the rows before a page. Whoever wants everything takes the table."""
+
+_PAGE = "\nlimit $page_limit offset $page_offset"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows of a look-up's answer.
+
+    Attributes:
+        values: The parameters as they were used.
+        rows: In the types of the look-up's columns; at most `limit`.
+        more: There are rows behind them.
+    """
+
+    lookup: Lookup
+    values: Mapping[str, Scalar]
+    rows: "pa.Table"
+    limit: int
+    offset: int
+    more: bool
+
+
+def lookup_named(pipeline: Pipeline, name: str) -> Lookup:
+    """Return a look-up of a pipeline.
+
+    Raises:
+        ConfigError: It has none of this name.
+    """
+    for lookup in pipeline.lookups:
+        if lookup.name == name:
+            return lookup
+    known = ", ".join(lookup.name for lookup in pipeline.lookups)
+    raise ConfigError("LOOKUP", name, f"one of {known}" if known else "left out: there is none")
 
 
 def look_up(
@@ -19,19 +62,32 @@ def look_up(
     asked: Asked,
     given: Mapping[str, str],
     now: datetime,
-    limit: int,
+    *,
+    limit: int = ROWS,
     offset: int = 0,
-) -> "pa.Table":
-    """Return at most `limit` rows of a look-up behind the first `offset`, in the types of its columns.
+) -> Page:
+    """Answer one page.
+
+    Args:
+        lookup: Which one; its statement ends with an order that leaves no ties.
+        asked: The store.
+        given: Parameters as a user wrote them; the others have their defaults.
+        now: From when spans reach back.
+        limit: Rows at most, from 1 to `ROWS_MAX`.
+        offset: Rows before them, from 0 to `OFFSET_MAX`.
 
     Raises:
-        ConfigError: A parameter can't be used, or nothing was counted here yet.
+        ConfigError: A parameter or a bound can't be used, or nothing was counted here yet.
         Fatal: The statement returns other columns than are declared.
     """
+    _check("--limit", limit, 1, ROWS_MAX)
+    _check("--offset", offset, 0, OFFSET_MAX)
     values = values_of(lookup, given, now)
-    sql = f"{statement_of(lookup).rstrip().rstrip(';')}\nlimit $page_limit offset $page_offset"
-    rows = asked.query(sql, {**values, "page_limit": limit, "page_offset": offset})
-    expected = arrow_schema(Table(lookup.name, lookup.columns))
-    if rows.schema.names != expected.names:
-        raise Fatal(f"the look-up {lookup.name} returns {rows.schema.names}, not {expected.names}")
-    return rows.cast(expected)
+    page = {"page_limit": limit + 1, "page_offset": offset}
+    rows = rows_of(lookup, asked, {**values, **page}, further=_PAGE)
+    return Page(lookup, values, rows.slice(0, limit), limit, offset, rows.num_rows > limit)
+
+
+def _check(name: str, value: int, smallest: int, largest: int) -> None:
+    if not smallest <= value <= largest:
+        raise ConfigError(name, value, f"a whole number from {smallest} to {largest}")

@@ -1,6 +1,6 @@
-"""The parameters of a report, out of what a user wrote."""
+"""The parameters of a report or a look-up, out of what a user wrote."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from qanat.errors import ConfigError
@@ -26,17 +26,26 @@ def values_of(
         now: From when a span reaches back.
 
     Raises:
-        ConfigError: A name isn't one of the report's, or a text can't be read.
+        ConfigError: A name isn't one of its parameters', or a text can't be read.
     """
-    known = {parameter.name: parameter for parameter in report.parameters}
+    check_names(report.parameters, given)
+    return {
+        each.name: _value(each, given.get(each.name, each.default), now)
+        for each in report.parameters
+    }
+
+
+def check_names(parameters: Sequence[Parameter], given: Iterable[str]) -> None:
+    """Refuse names that aren't among the parameters'.
+
+    Raises:
+        ConfigError: One isn't.
+    """
+    known = [parameter.name for parameter in parameters]
     for name in given:
         if name not in known:
             told = ", ".join(known) or "nothing: it has no parameters"
             raise ConfigError("--set", name, f"one of {told}")
-    return {
-        name: _value(parameter, given.get(name, parameter.default), now)
-        for name, parameter in known.items()
-    }
 
 
 def _value(parameter: Parameter, text: str, now: datetime) -> Scalar:
@@ -47,7 +56,7 @@ def _value(parameter: Parameter, text: str, now: datetime) -> Scalar:
     if parameter.type is ColumnType.INT64:
         return _integer(parameter, text)
     if parameter.type is ColumnType.TIMESTAMP:
-        return _moment(parameter, text, now)
+        return moment_of(parameter, text, now)
     return text
 
 
@@ -63,7 +72,12 @@ def _integer(parameter: Parameter, text: str) -> int:
     return value
 
 
-def _moment(parameter: Parameter, text: str, now: datetime) -> datetime:
+def moment_of(parameter: Parameter, text: str, now: datetime) -> datetime:
+    """Read a moment, or a span that reaches back from `now`.
+
+    Raises:
+        ConfigError: It is neither.
+    """
     try:
         return _read(text, now)
     except (ValueError, OverflowError) as error:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from qanat.errors import Refused
 from qanat.interfaces import Capabilities
-from qanat.pipeline import Input, Order, Pipeline, Stage, Write
+from qanat.pipeline import Order, Pipeline, Stage, Write
 from qanat.tables import Add, Append
 
 
@@ -20,7 +20,7 @@ class Guarantee(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """One way that data takes: from an input through a stage into a table."""
+    """One way that data takes: from an input through a stage into a table, or a topic (then its mode is `publish`)."""
 
     source: str
     stage: str
@@ -39,8 +39,9 @@ def plan(pipeline: Pipeline, output: Capabilities) -> Sequence[Edge]:
     reasons: list[str] = []
     edges: list[Edge] = []
     for stage in pipeline.stages:
+        edges += _published(pipeline, stage)
         for write in stage.writes:
-            verdict = _judge(stage.input, write, output)
+            verdict = _judge(pipeline, stage, write, output)
             if isinstance(verdict, str):
                 reasons.append(f"{_name(stage, write)}: {verdict}")
             else:
@@ -50,13 +51,43 @@ def plan(pipeline: Pipeline, output: Capabilities) -> Sequence[Edge]:
     return edges
 
 
-def _judge(source: Input, write: Write, output: Capabilities) -> tuple[Guarantee, str] | str:
+def _published(pipeline: Pipeline, stage: Stage) -> list[Edge]:
+    """Return the edges to topics. A log's transaction holds records and progress: only what comes twice is twice there."""
+    if _repeats(pipeline, stage):
+        guarantee = Guarantee.AT_LEAST_ONCE
+        because = "the source gives records again after a restart; the stage that writes tables leaves them out"
+    else:
+        guarantee = Guarantee.EXACTLY_ONCE
+        because = "progress moves by version in the transaction of the records"
+    source = f"{stage.input.kind} {stage.input.name}"
+    return [
+        Edge(source, stage.name, f"topic {topic.name}", "publish", guarantee, because)
+        for topic in stage.publishes
+    ]
+
+
+def _repeats(pipeline: Pipeline, stage: Stage) -> bool:
+    """Tell whether a stage may read a record twice: its source repeats, or what fills its topic does."""
+    if stage.input.kind != "topic":
+        return stage.input.repeats
+    return any(
+        _repeats(pipeline, other)
+        for other in pipeline.stages
+        if any(topic.name == stage.input.name for topic in other.publishes)
+    )
+
+
+def _judge(
+    pipeline: Pipeline, stage: Stage, write: Write, output: Capabilities
+) -> tuple[Guarantee, str] | str:
     """Return the guarantee and why it holds, or why the edge is refused."""
+    source = stage.input
     repeatable = not isinstance(write.mode, Append | Add)
-    if source.repeats and source.deduplicate_by is None and not repeatable:
+    told_apart = source.deduplicate_by is not None or stage.deduplicate is not None
+    if _repeats(pipeline, stage) and not told_apart and not repeatable:
         return (
             f"{source.name} gives its last record again after a restart, and nothing tells it apart. "
-            "Name the column that identifies a record (deduplicate_by), or write with upsert."
+            "Name the column that identifies a record (deduplicate, deduplicate_by), or write with upsert."
         )
     if source.order is Order.NONE:
         if repeatable:
@@ -77,6 +108,12 @@ def _judge(source: Input, write: Write, output: Capabilities) -> tuple[Guarantee
         return (
             "the output has no transactions, so that a retry would count twice. "
             "Write to a store with transactions (duckdb, postgresql), or with upsert."
+        )
+    if stage.deduplicate is not None:
+        table = stage.deduplicate.table.name
+        return (
+            Guarantee.EXACTLY_ONCE,
+            f"only records that are new to {table} go on, in one transaction",
         )
     why = (
         "progress moves by version in the transaction of the rows"

@@ -87,7 +87,7 @@ class Remakes:
     def enqueue(self, transaction: Transaction, happened: "pa.ChunkedArray | pa.Array") -> int:
         """Have the stored reports remade in whose windows new rows lie; return how many.
 
-        Costs some 10 µs where all rows lie in windows that aren't over (measured with 50,000 rows: 80 µs).
+        Where all rows lie in windows that aren't over it costs 60 µs for 50,000 rows, and asks the store nothing.
 
         Args:
             transaction: Has begun with `brings_rows`; the rows are written.

@@ -93,6 +93,10 @@ class StageMeter:
         self._failure = ""
         self._committing_since_s = None
 
+    def silent_s(self) -> float:
+        """Return for how long no record came, or none has come."""
+        return self.clock.monotonic() - self._heard_s
+
     def stall(self) -> tuple[datetime, str] | None:
         """Tell since when and why the stage doesn't move; None when it does, or has nothing to do."""
         reason = self._reason()
@@ -124,8 +128,7 @@ class StageMeter:
         condition = self.condition()
         if condition:
             return condition
-        silent_s = self.clock.monotonic() - self._heard_s
-        if self.silent_after_s and silent_s > self.silent_after_s:
+        if self.silent_after_s and self.silent_s() > self.silent_after_s:
             return "the source is silent"
         return ""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from qanat import failpoints
-from qanat.errors import QanatError
+from qanat.errors import QanatError, Retryable
 from qanat.interfaces import Source, Transaction
 from qanat.records import Batch, Move, Partition
 from qanat.runtime.commit import Committer
@@ -50,6 +50,13 @@ class OrderedSteps(ABC):
 
     def step(self) -> Moved:
         """Read a batch, transform it, commit it, acknowledge it."""
+        try:
+            return self._step()
+        except Retryable as error:
+            self.reading.meter.failed(error.message)
+            raise
+
+    def _step(self) -> Moved:
         meter, last = self.reading.meter, self.ends()
         taken = self.reading.take(self.rows_max, 0.0 if last else POLL_S)
         if taken is None:

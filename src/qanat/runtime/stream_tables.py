@@ -11,6 +11,7 @@ from qanat.pipeline import Deduplicate
 from qanat.records import Batch, Move, Partition
 from qanat.runtime.commit import Committer
 from qanat.runtime.letters import letters
+from qanat.runtime.live import brings_rows
 from qanat.runtime.reading import Reading, Taken
 from qanat.runtime.stream import ROWS_MAX, OrderedSteps, never
 from qanat.runtime.stream_topics import Transform, unchanged
@@ -33,61 +34,30 @@ class TableWrite(NamedTuple):
 
     table: Table
     mode: WriteMode
-    make: Made | None = None
+    make: "Made | None" = None
 
 
 def unnoticed(transaction: Transaction, rows: "pa.Table") -> None:
     """Do nothing about new records."""
 
 
-@dataclass
-class TableSteps(OrderedSteps):
-    """Steps that write tables (see `runtime.loop`).
+@dataclass(frozen=True, slots=True)
+class TableWriter:
+    """Writes records into the tables of a stage, each once.
 
     Attributes:
-        origin: What the stage reads, as its dead letters name it.
+        writes: The tables, and what makes their rows.
         deduplicate: By which table records are told apart; None where the input never repeats one.
-        noticed: Called with the new records, in their transaction.
+        noticed: Called with the new records, last of all in their transaction.
     """
 
-    name: str
-    reading: Reading
-    committer: Committer
     writes: Sequence[TableWrite]
-    origin: str
-    transform: Transform = unchanged
     deduplicate: Deduplicate | None = None
     noticed: Noticed = unnoticed
-    ends: Callable[[], bool] = never
-    rows_max: int = ROWS_MAX
 
-    def _commit(self, taken: Taken) -> None:
-        batch = taken.batch
-        rows, told = self.prepared(batch)
-        self.committer.commit(lambda tx: self._write(tx, taken.moves, rows, told))
-        labels = {"pipeline": self.committer.pipeline, "stage": self.name}
-        telemetry = self.committer.telemetry
-        telemetry.count("qanat_records_read_total", batch.rows.num_rows, **labels)
-        rejected = sum(letter.num_rows for letter in told)
-        if rejected:
-            telemetry.count("qanat_records_rejected_total", rejected, **labels)
-
-    def prepared(self, batch: Batch) -> tuple["pa.Table", list["pa.Table"]]:
-        """Return a batch's rows as the writes take them, and its dead letters."""
-        made = self.transform(batch.rows, batch.judged_at)
-        told = []
-        if made.rejected is not None and made.rejected.num_rows:
-            told.append(self._letters(batch, batch.rows, made.rejected))
-        rows = made.rows
-        if self.deduplicate is not None:
-            rows, late = split_late(rows, self.deduplicate)
-            if late.num_rows:
-                told.append(self._letters(batch, late, rejected_late(late)))
-        return rows, told
-
-    def write_rows(self, transaction: Transaction, rows: "pa.Table") -> int:
-        """Write the tables of some records; return how many were new."""
-        if self.deduplicate is not None:
+    def write(self, transaction: Transaction, rows: "pa.Table") -> int:
+        """Write the tables of some records; return how many were new. The transaction has begun with `brings_rows`."""
+        if self.deduplicate is not None and rows.num_rows:
             table = self.deduplicate.table
             given = rows.select(table.names)
             rows = transaction.write(table, given, InsertNew(self.deduplicate.key))
@@ -98,6 +68,48 @@ class TableSteps(OrderedSteps):
             self.noticed(transaction, rows)
         return int(rows.num_rows)
 
+
+@dataclass
+class TableSteps(OrderedSteps):
+    """Steps that write tables (see `runtime.loop`).
+
+    Attributes:
+        origin: What the stage reads, as its dead letters name it.
+    """
+
+    name: str
+    reading: Reading
+    committer: Committer
+    writer: TableWriter
+    origin: str
+    transform: Transform = unchanged
+    ends: Callable[[], bool] = never
+    rows_max: int = ROWS_MAX
+
+    def _commit(self, taken: Taken) -> None:
+        batch = taken.batch
+        rows, told = self._prepared(batch)
+        self.committer.commit(lambda tx: self._write(tx, taken.moves, rows, told))
+        labels = {"pipeline": self.committer.pipeline, "stage": self.name}
+        telemetry = self.committer.telemetry
+        telemetry.count("qanat_records_read_total", batch.rows.num_rows, **labels)
+        rejected = sum(letter.num_rows for letter in told)
+        if rejected:
+            telemetry.count("qanat_records_rejected_total", rejected, **labels)
+
+    def _prepared(self, batch: Batch) -> tuple["pa.Table", list["pa.Table"]]:
+        """Return a batch's rows as the writes take them, and its dead letters."""
+        made = self.transform(batch.rows, batch.judged_at)
+        told = []
+        if made.rejected is not None and made.rejected.num_rows:
+            told.append(self._letters(batch, batch.rows, made.rejected))
+        rows, by = made.rows, self.writer.deduplicate
+        if by is not None:
+            rows, late = split_late(rows, by)
+            if late.num_rows:
+                told.append(self._letters(batch, late, rejected_late(late)))
+        return rows, told
+
     def _write(
         self,
         transaction: Transaction,
@@ -105,9 +117,9 @@ class TableSteps(OrderedSteps):
         rows: "pa.Table",
         told: Sequence["pa.Table"],
     ) -> None:
+        brings_rows(transaction)
         transaction.advance(self.name, moves)
-        if rows.num_rows:
-            self.write_rows(transaction, rows)
+        self.writer.write(transaction, rows)
         for letter in told:
             transaction.write(DEAD_LETTERS, letter, Append())
         failpoints.reach("batch.before_commit")

@@ -1,6 +1,7 @@
 """The HTTP service: one FastAPI application for all pipelines that are served, made from their declarations."""
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import cast
 
@@ -14,6 +15,7 @@ from qanat.serve.general import general_routers
 from qanat.serve.guard import ERRORS, guard, handle_errors
 from qanat.serve.headers import SafeHeaders
 from qanat.serve.health import Healths
+from qanat.serve.limited import LimitedSession
 from qanat.serve.limits import Bounded
 from qanat.serve.live import Live
 from qanat.serve.lookups import lookups_router
@@ -64,14 +66,19 @@ def create_app(
     api = APIRouter(dependencies=[Depends(guard(token))], responses=dict(ERRORS))
     healths: dict[str, Healths] = {}
     app.state.lives = lives = list[Live]()
+    bounded: list[Served] = []
     pipelines = []
-    for served in several:
+    for each in several:
+        limited = LimitedSession(each.session, limits.statement_s_max)
+        served = replace(each, session=limited)
+        bounded.append(served)
         states = States(served, clock)
         health = healths[served.pipeline.name] = Healths(served, states, clock)
-        live = Live(served, states, limits)
+        live = Live(served, states, clock, limits)
         lives.append(live)
         pipelines.append(_pipeline_router(served, states, health, live, clock))
-    for router in (watching_router(several, healths, clock), index_router(several), *pipelines):
+    general = (watching_router(bounded, healths, clock), index_router(bounded))
+    for router in (*general, *pipelines):
         api.include_router(router)
     app.include_router(api)
     app.include_router(description_router(app))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import uvicorn
+from fastapi import FastAPI
 
 from qanat.errors import ConfigError, Fatal
 from qanat.listening import Listening
@@ -43,9 +44,20 @@ def serving_all(
     Raises:
         ConfigError: The address can't be used.
     """
+    hosts = hosts_of(listening, cors)
+    app = create_app(several, token=listening.token, cors=cors, hosts=hosts)
+    with answering(app, listening) as address:
+        yield address
+
+
+@contextmanager
+def answering(app: FastAPI, listening: Listening) -> Iterator[str]:
+    """Have an application (see `create_app`) answer requests until the end of the context; gives the address.
+
+    Raises:
+        ConfigError: The address can't be used.
+    """
     with _bound(listening) as bound:
-        hosts = hosts_of(listening, cors)
-        app = create_app(several, token=listening.token, cors=cors, hosts=hosts)
         config = uvicorn.Config(
             app, log_config=None, access_log=False, timeout_graceful_shutdown=STOP_TIMEOUT_S
         )
@@ -58,10 +70,16 @@ def serving_all(
             log("serve.listening", address=address)
             yield address
         finally:
-            for live in app.state.lives:
-                live.stop()
             server.should_exit = True
-            thread.join(STOP_TIMEOUT_S + 1)
+            _await_stop(app, thread)
+
+
+def _await_stop(app: FastAPI, thread: threading.Thread) -> None:
+    deadline_s = time.monotonic() + STOP_TIMEOUT_S + 1
+    while thread.is_alive() and time.monotonic() < deadline_s:
+        for live in app.state.lives:
+            live.stop()  # again and again: somebody may still have come
+        thread.join(0.1)
 
 
 def _bound(listening: Listening) -> socket.socket:

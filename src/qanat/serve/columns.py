@@ -4,14 +4,14 @@ Rows aren't checked against the types on their way out: the store gave them in t
 answers with the description.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from pydantic import AfterValidator, BaseModel, Field, create_model
 
-from qanat.pipeline import Lookup, Parameter, Report
+from qanat.pipeline import Parameter
 from qanat.reports.values import LARGEST, SMALLEST
 from qanat.serve.models import ExactInteger
 from qanat.tables import Column, ColumnType
@@ -102,11 +102,10 @@ def filter_field(column: Column) -> tuple[Any, Any] | None:
             return None
 
 
-def asked_texts(asked: BaseModel, declared: Report | Lookup) -> dict[str, str]:
-    """Return what was set of a report or a look-up, as texts by name."""
-    known = {each.name for each in declared.parameters}
-    given = asked.model_dump(exclude_unset=True)
-    return {name: str(value) for name, value in given.items() if name in known}
+def asked_texts(asked: BaseModel, beside: Set[str] = frozenset()) -> dict[str, str]:
+    """Return what was set, as texts by name; without what is `beside` a question's own parameters."""
+    given = asked.model_dump(exclude_unset=True, exclude_none=True, exclude=set(beside))
+    return {name: str(value) for name, value in given.items()}
 
 
 def _field(column: Column) -> tuple[Any, Any]:

@@ -19,7 +19,7 @@ from qanat.serve.origins import origins_of
 from qanat.serve.served import Served
 from qanat.session import NothingYet, capabilities_of, open_session, store_text
 from qanat.settings import CommonSettings
-from qanat.wiring import PIPELINES, load, pipeline_named
+from qanat.wiring import PIPELINES, operations_of, pipeline_named
 
 
 class ServeSettings(CommonSettings, frozen=True, kw_only=True):
@@ -88,7 +88,7 @@ def _served(stack: ExitStack, name: str) -> Served:
     """Open a pipeline by its own settings: qanat.toml may give it a store of its own."""
     settings = load_settings(CommonSettings, _common(), pipeline=name)
     declared = pipeline_named(name)
-    operations = load(declared.offers)() if declared.offers else {}  # type: ignore[operator]  # a function, by its name
+    operations = operations_of(declared)
     session = open_session(declared, settings, SystemClock(), operations=operations)
     return Served(declared, stack.enter_context(session), capabilities=capabilities_of(settings))
 

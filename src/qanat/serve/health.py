@@ -7,7 +7,7 @@ from qanat.clock import Clock
 from qanat.serve.models import AlarmState, PipelineHealth, ReportState, StageState, Stall
 from qanat.serve.served import Served
 from qanat.serve.states import States
-from qanat.serve.stored import is_overdue, last_due, made
+from qanat.serve.stored import fresh
 from qanat.session import Session
 from qanat.wiring import readings_of
 
@@ -25,7 +25,6 @@ class Healths:
         self._served = served
         self.states = states
         self._clock = clock
-        self._since = clock.now()
 
     def look(self) -> PipelineHealth:
         """Return the pipeline's health now."""
@@ -50,25 +49,16 @@ class Healths:
 
     def reports(self, now: datetime) -> list[ReportState]:
         """Return how old each stored report is."""
-        stored = [report for report in self._served.pipeline.reports if report.every_s]
-        if not stored:
-            return []
-        known = {each.report: each for each in made(self._served.session)}
-        states = []
-        for report in stored:
-            last = known.get(report.name)
-            # Before the first is made, it is due with the first window that ends while somebody looks.
-            reaches = last_due(report, self._since) if last is None else last.window_end
-            states.append(
-                ReportState(
-                    name=report.name,
-                    window_end=None if last is None else last.window_end,
-                    made_at=None if last is None else last.made_at,
-                    age_s=None if last is None else max(0.0, (now - last.made_at).total_seconds()),
-                    stale=is_overdue(report, reaches, now),
-                )
+        return [
+            ReportState(
+                name=each.report.name,
+                window_end=None if each.made is None else each.made.window_end,
+                made_at=None if each.made is None else each.made.made_at,
+                age_s=each.age_s,
+                stale=each.stale,
             )
-        return states
+            for each in fresh(self._served.pipeline, self._served.session, now)
+        ]
 
     def _alarms(self, now: datetime) -> list[AlarmState]:
         readings = readings_of(self._served.pipeline, self._served.session, now)

@@ -14,10 +14,12 @@ from typing import NamedTuple
 import anyio.to_thread
 import msgspec
 
+from qanat.clock import Clock
 from qanat.errors import QanatError
+from qanat.runtime.made_reports import Made
 from qanat.serve.served import Limits, Served
 from qanat.serve.states import States
-from qanat.serve.stored import Made, made
+from qanat.serve.stored import fresh
 
 EVERY_S = 1.0
 # About a quarter of a minute of events; who is further behind is no longer live.
@@ -78,9 +80,10 @@ class Listener:
 class Live:
     """The events of one pipeline. Its methods are called in the service's event loop, but for `stop`."""
 
-    def __init__(self, served: Served, states: States, limits: Limits) -> None:
+    def __init__(self, served: Served, states: States, clock: Clock, limits: Limits) -> None:
         self._served = served
         self._states = states
+        self._clock = clock
         self._limits = limits
         self._listeners: dict[Listener, str] = {}
         self._clients: Counter[str] = Counter()
@@ -170,18 +173,18 @@ class Live:
             "dead_letters": self._states.dead_letters(),
         }
         found: dict[Key, bytes] = {("stages", ""): msgspec.json.encode(told)}
-        if any(report.every_s for report in self._served.pipeline.reports):
-            for each in made(self._served.session):
-                found["report", each.report] = _report(each)
+        for each in fresh(self._served.pipeline, self._served.session, self._clock.now()):
+            if each.made is not None:
+                found["report", each.report.name] = _report(each.report.name, each.made)
         return found
 
 
-def _report(each: Made) -> bytes:
+def _report(name: str, made: Made) -> bytes:
     return msgspec.json.encode(
         {
-            "name": each.report,
-            "window_end": each.window_end,
-            "made_at": each.made_at,
-            "revision": each.revision,
+            "name": name,
+            "window_end": made.window_end,
+            "made_at": made.made_at,
+            "revision": made.revision,
         }
     )

@@ -8,11 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from qanat.clock import Clock
 from qanat.pipeline import Lookup
-from qanat.reports.lookup import look_up
+from qanat.reports.lookup import OFFSET_MAX, ROWS, ROWS_MAX, look_up
 from qanat.serve.answers import answered
 from qanat.serve.columns import asked_texts, camel, encoded, parameter_field, row_model
-from qanat.serve.models import OFFSET_MAX, PAGE_MAX, LookupAbout, Lookups, parameter_about
+from qanat.serve.models import LookupAbout, Lookups, parameter_about
 from qanat.serve.served import Served
+
+_PAGED_BY = frozenset({"limit", "offset"})
 
 
 def lookups_router(served: Served, clock: Clock) -> APIRouter:
@@ -34,17 +36,21 @@ def _add(router: APIRouter, lookup: Lookup, served: Served, clock: Clock) -> Non
     asked_model = _asked_model(served, lookup)
 
     def rows(request: Request, asked: Any) -> Response:  # noqa: ANN401 - the models are made while running
-        limit, offset = asked.limit, asked.offset
-        given = asked_texts(asked, lookup)
-        found = look_up(lookup, served.session, given, clock.now(), limit + 1, offset)
-        following = offset + limit
-        more = found.num_rows > limit and following <= OFFSET_MAX
+        page = look_up(
+            lookup,
+            served.session,
+            asked_texts(asked, _PAGED_BY),
+            clock.now(),
+            limit=asked.limit,
+            offset=asked.offset,
+        )
+        following = page.offset + page.limit
         body = msgspec.json.encode(
             {
-                "rows": msgspec.Raw(encoded(found.slice(0, limit), lookup.columns)),
-                "limit": limit,
-                "offset": offset,
-                "next_offset": following if more else None,
+                "rows": msgspec.Raw(encoded(page.rows, lookup.columns)),
+                "limit": page.limit,
+                "offset": page.offset,
+                "next_offset": following if page.more and following <= OFFSET_MAX else None,
             }
         )
         return answered(request, body)
@@ -63,7 +69,7 @@ def _add(router: APIRouter, lookup: Lookup, served: Served, clock: Clock) -> Non
 
 def _asked_model(served: Served, lookup: Lookup) -> type[BaseModel]:
     fields: dict[str, Any] = {each.name: parameter_field(each) for each in lookup.parameters}
-    fields["limit"] = (int, Field(100, ge=1, le=PAGE_MAX, description="How many rows at most."))
+    fields["limit"] = (int, Field(ROWS, ge=1, le=ROWS_MAX, description="How many rows at most."))
     fields["offset"] = (int, Field(0, ge=0, le=OFFSET_MAX, description="How many to leave out."))
     name = camel(served.pipeline.name, lookup.name, "LookupQuery")
     return create_model(name, __config__=ConfigDict(extra="forbid"), **fields)

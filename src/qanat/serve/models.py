@@ -6,11 +6,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, JsonValue
 
 from qanat.pipeline import Parameter
+from qanat.reports.lookup import ROWS_MAX
 from qanat.tables import ColumnType
 
-PAGE_MAX = 1_000
-# The store reads and drops what is left out: further pages are for those who narrow their question.
-OFFSET_MAX = 100_000
+PAGE_MAX = ROWS_MAX
 
 # Beyond 2^53 a JSON number loses digits in JavaScript; exact sums travel as text.
 ExactInteger = Annotated[

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
@@ -10,13 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
 from qanat.clock import Clock
 from qanat.pipeline import Report
-from qanat.reports.answer import Answer, ask
+from qanat.reports.answer import Answer, ask, parameters_of
 from qanat.reports.chart import specification
+from qanat.reports.stored import is_stale
+from qanat.runtime.windows import is_stored, step_of
 from qanat.serve.answers import answered, digest_of
 from qanat.serve.columns import asked_texts, camel, encoded, parameter_field, row_model
 from qanat.serve.models import ReportAbout, Reports, parameter_about
 from qanat.serve.served import Served
-from qanat.serve.stored import Stored, answer_of, due_after, is_overdue, newest, rows_of
+from qanat.serve.stored import Text, newest_text
 
 # A late event has a stored report made anew at any time: nobody keeps one for longer than this, however far the next is.
 HOLDS_S_MAX = 60
@@ -43,20 +45,15 @@ def _add(router: APIRouter, report: Report, served: Served, clock: Clock) -> Non
     asked_model, answer_model = _asked_model(served, report), _answer_model(served, report)
 
     def rows(request: Request, asked: Any) -> Response:  # noqa: ANN401 - the models are made while running
-        given, now = asked_texts(asked, report), clock.now()
-        if report.every_s and not given:
-            stored = newest(served.session, report)
-            if stored is not None:
-                return _stored(request, report, stored, now)
-        return _made(request, ask(report, served.session, given, now), now)
+        given, now = asked_texts(asked), clock.now()
+        if is_stored(report) and not given:
+            text = newest_text(served.session, report)
+            if text is not None:
+                return _stored(request, report, text, now)
+        return _asked(request, ask(report, served.session, given, now), now)
 
     def chart(request: Request, asked: Any) -> Response:  # noqa: ANN401 - see above
-        given, now = asked_texts(asked, report), clock.now()
-        stored = newest(served.session, report) if report.every_s and not given else None
-        if stored is None:
-            answer = ask(report, served.session, given, now)
-        else:
-            answer = answer_of(report, stored)
+        answer = ask(report, served.session, asked_texts(asked), clock.now())
         body = msgspec.json.encode(specification(answer))
         return answered(request, body, holds_s=ON_DEMAND_S)
 
@@ -77,40 +74,41 @@ def _add(router: APIRouter, report: Report, served: Served, clock: Clock) -> Non
         )
 
 
-def _stored(request: Request, report: Report, stored: Stored, now: datetime) -> Response:
-    due, stale = due_after(report, stored.window_end), is_overdue(report, stored.window_end, now)
-    body = msgspec.json.encode(
-        {
-            "rows": msgspec.Raw(rows_of(report, stored)),
-            "window_start": stored.window_start,
-            "window_end": stored.window_end,
-            "made_at": stored.made_at,
-            "age_s": round(max(0.0, (now - stored.made_at).total_seconds()), 3),
-            "stale": stale,
-        }
-    )
+def _stored(request: Request, report: Report, text: Text, now: datetime) -> Response:
+    made = text.made
+    due, stale = made.window_end + step_of(report), is_stale(report, made.window_end, now)
+    told = _Told(made.window_start, made.window_end, made.made_at, stale)
+    tag = f"{made.digest}-{made.window_end:%Y%m%d%H%M%S}-{made.revision}{'-stale' if stale else ''}"
     holds_s = min(HOLDS_S_MAX, max(0, int((due - now).total_seconds())))
-    tag = f"{stored.digest}-{stored.window_end:%Y%m%d%H%M%S}-{stored.revision}{'-stale' if stale else ''}"
-    return answered(request, body, holds_s=holds_s, etag=tag)
+    return answered(request, _body(text.rows, told, now), holds_s=holds_s, etag=tag)
 
 
-def _made(request: Request, answer: Answer, now: datetime) -> Response:
+def _asked(request: Request, answer: Answer, now: datetime) -> Response:
     rows = encoded(answer.rows, answer.report.columns)
-    body = msgspec.json.encode(
-        {
-            "rows": msgspec.Raw(rows),
-            "window_start": answer.values.get("window_start"),
-            "window_end": answer.values.get("window_end"),
-            "made_at": now,
-            "age_s": 0.0,
-            "stale": False,
-        }
-    )
-    return answered(request, body, holds_s=ON_DEMAND_S, etag=digest_of(rows))
+    # Of a window that was asked for nothing is overdue.
+    told = _Told(answer.window_start, answer.window_end, answer.made_at or now, stale=False)
+    tag = f"{digest_of(rows)}-{answer.revision}"
+    if answer.window_end is not None:
+        tag = f"{tag}-{answer.window_end:%Y%m%d%H%M%S}"
+    return answered(request, _body(rows, told, now), holds_s=ON_DEMAND_S, etag=tag)
+
+
+class _Told(NamedTuple):
+    """What an answer says of itself."""
+
+    window_start: datetime | None
+    window_end: datetime | None
+    made_at: datetime
+    stale: bool
+
+
+def _body(rows: bytes, told: _Told, now: datetime) -> bytes:
+    age_s = round(max(0.0, (now - told.made_at).total_seconds()), 3)
+    return msgspec.json.encode({"rows": msgspec.Raw(rows), **told._asdict(), "age_s": age_s})
 
 
 def _asked_model(served: Served, report: Report) -> type[BaseModel]:
-    fields: dict[str, Any] = {each.name: parameter_field(each) for each in report.parameters}
+    fields: dict[str, Any] = {each.name: parameter_field(each) for each in parameters_of(report)}
     name = camel(served.pipeline.name, report.name, "ReportQuery")
     return create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
 
@@ -142,7 +140,7 @@ def _about(report: Report) -> ReportAbout:
         name=report.name,
         title=report.title,
         about=report.about,
-        parameters=[parameter_about(each) for each in report.parameters],
+        parameters=[parameter_about(each) for each in parameters_of(report)],
         columns=[column.name for column in report.columns],
         window_s=report.window_s,
         every_s=report.every_s,

@@ -77,9 +77,8 @@ class States:
         for stage in self._served.pipeline.stages:
             told = commits.get(stage.name)
             last = row["last_commit_at"] if told is None else datetime.fromtimestamp(told, UTC)
-            rate = self._rate.of(
-                stage.name, counted.get(stage.name, records), self._clock.monotonic()
-            )
+            seen = records if self._served.telemetry is None else counted.get(stage.name, 0.0)
+            rate = self._rate.of(stage.name, seen, self._clock.monotonic())
             states.append(
                 StageState(
                     stage=stage.name, instance="", records=records, rate=rate,

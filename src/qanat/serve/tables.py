@@ -8,10 +8,11 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from qanat.interfaces import Scalar
+from qanat.reports.lookup import OFFSET_MAX
 from qanat.serve import cursors
 from qanat.serve.answers import answered
 from qanat.serve.columns import camel, encoded, filter_field, row_model
-from qanat.serve.models import OFFSET_MAX, PAGE_MAX, ColumnAbout, TableAbout, Tables
+from qanat.serve.models import PAGE_MAX, ColumnAbout, TableAbout, Tables
 from qanat.serve.served import Served
 from qanat.tables import Table
 

@@ -62,6 +62,30 @@ def create(
         _add_index(connection, table, names)
 
 
+def swap(connection: duckdb.DuckDBPyConnection, live: Table, rebuilt: Table) -> int:
+    """Let a rebuilt table take the place of a live one; return how many rows the live one had.
+
+    By renaming: DuckDB's catalogue is transactional, so that older snapshots still see the old table.
+
+    Raises:
+        Fatal: One isn't there, or their columns differ.
+    """
+    before, after = (columns_of(connection, table.name) for table in (live, rebuilt))
+    if (
+        not before
+        or before != {name: after.get(name) for name in before}
+        or len(after) != len(before)
+    ):
+        raise Fatal(
+            f"{rebuilt.name} can't take the place of {live.name}: it isn't there, or has other columns"
+        )
+    count = connection.execute(f"select count(*) from {quoted(live.name)}").fetchall()[0][0]
+    connection.execute(f"drop table {quoted(live.name)}")
+    connection.execute(f"alter table {quoted(rebuilt.name)} rename to {quoted(live.name)}")
+    list(migrate(connection, [live]))  # indexes, which a table that is renamed may not have
+    return int(count)
+
+
 def columns_of(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, str]:
     """Return the SQL type of each column that a table has, in order; empty without such a table."""
     return {column: kind for column, kind, _ in _info(connection, name)}

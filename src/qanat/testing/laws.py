@@ -36,6 +36,7 @@ pytest.register_assert_rewrite(
             "staging",
             "store",
             "sums",
+            "swap",
             "transactions",
             "values",
             "work",
@@ -54,6 +55,7 @@ from qanat.testing.laws_source import SourceLaws, SourceWorld  # noqa: E402
 from qanat.testing.laws_staging import StagingLaws  # noqa: E402
 from qanat.testing.laws_store import OpenStore  # noqa: E402
 from qanat.testing.laws_sums import AddLaws, LatestLaws  # noqa: E402
+from qanat.testing.laws_swap import SwapLaws  # noqa: E402
 from qanat.testing.laws_transactions import TransactionLaws  # noqa: E402
 from qanat.testing.laws_values import ParameterLaws, ValueLaws  # noqa: E402
 
@@ -75,6 +77,7 @@ class StoreLaws(
     ParameterLaws,
     LeaseLaws,
     MigrateLaws,
+    SwapLaws,
 ):
     """All laws of `Store` and of the queues in it. Give `open_store` and `make_newer`; see
     `StoreLawsBase`.

@@ -100,6 +100,24 @@ class MemoryTransaction:
     def lock(self, name: str, *, shared: bool = False) -> None:
         """Nothing to wait for: this transaction is the only one."""
 
+    def progress(self, stage: str) -> Mapping[Partition, Progress]:
+        stored = self._state.progress.items()
+        return {partition: at for (name, partition), at in stored if name == stage}
+
+    def drop(self, table: Table) -> None:
+        self._state.rows.pop(table.name, None)
+        self._state.tables.pop(table.name, None)
+
+    def swap(self, live: Table, rebuilt: Table) -> None:
+        for table in (live, rebuilt):
+            if table.name not in self._state.rows:
+                raise Fatal(f"there is no table {table.name}", hint="Call migrate() with it first.")
+        rows = self._state.rows[rebuilt.name]
+        if set(live.names) != set(rebuilt.names):
+            raise Fatal(f"{rebuilt.name} has other columns than {live.name}")
+        self._keep(self._state.tables[live.name], rows)
+        del self._state.rows[rebuilt.name], self._state.tables[rebuilt.name]
+
     def enqueue(self, queue: str, items: Sequence[Item]) -> None:
         self._queued.append(partial(self._database.queue(queue).add, tuple(items)))
 

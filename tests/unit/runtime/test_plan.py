@@ -4,10 +4,10 @@ import pytest
 
 from qanat.errors import Refused
 from qanat.interfaces import Capabilities
-from qanat.pipeline import Input, Order, Pipeline, Stage, Write
+from qanat.pipeline import Deduplicate, Input, Order, Pipeline, Stage, Write
 from qanat.pipelines.metering import PIPELINE
 from qanat.runtime.plan import Guarantee, plan
-from qanat.tables import Add, Append, Column, ColumnType, Table, Upsert, WriteMode
+from qanat.tables import Add, Append, Column, ColumnType, Table, Topic, Upsert, WriteMode
 
 TABLE = Table(
     "numbers",
@@ -70,3 +70,27 @@ def test_metering_counts_exactly_once() -> None:
     assert ["totals", "usage", "dead_letters"] == [edge.table for edge in edges]
     with pytest.raises(Refused):
         plan(PIPELINE, PLAIN)
+
+
+TOPIC = Topic("numbers", TABLE.columns)
+
+
+def relayed(*, deduplicate: Deduplicate | None, mode: WriteMode) -> Pipeline:
+    """A source that repeats, a topic, and a stage that writes from it."""
+    repeating = Input("sse", "numbers", Order.ORDERED, repeats=True)
+    first = Stage("ingest", repeating, publishes=(TOPIC,))
+    reading = Input("topic", TOPIC.name, Order.ORDERED)
+    last = Stage("store", reading, writes=(Write(TABLE, mode),), deduplicate=deduplicate)
+    return Pipeline("numbers", "Numbers", (first, last), topics=(TOPIC,))
+
+
+def test_repeats_pass_through_a_topic() -> None:
+    """What a source gives again is in the topic twice, and said so; the stage behind it has to tell records apart."""
+    by_key = Deduplicate(TABLE, ("key",), "value", "value", 60.0)
+    published, written = plan(relayed(deduplicate=by_key, mode=ADD), TRANSACTIONAL)
+    assert ("topic numbers", "publish") == (published.table, published.mode)
+    assert Guarantee.AT_LEAST_ONCE == published.guarantee
+    assert Guarantee.EXACTLY_ONCE == written.guarantee
+    with pytest.raises(Refused, match="deduplicate"):
+        plan(relayed(deduplicate=None, mode=ADD), TRANSACTIONAL)
+    assert plan(relayed(deduplicate=None, mode=UPSERT), TRANSACTIONAL)

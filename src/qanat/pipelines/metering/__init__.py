@@ -119,7 +119,7 @@ PIPELINE = Pipeline(
         }.items()
     },
     api="qanat.pipelines.metering.api:router",
-    offers="qanat.pipelines.metering.operations:operations",
+    offers="qanat.pipelines.metering.operations:offered",
     reports=REPORTS,
     alarms="qanat.pipelines.metering.alarms:readings",
 )

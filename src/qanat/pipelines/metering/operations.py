@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qanat.clock import Clock, SystemClock
 from qanat.errors import ConfigError
 from qanat.interfaces import Store
+from qanat.pipeline import Pipeline
 from qanat.pipelines.metering import INPUTS, PIPELINE, STAGE
 from qanat.pipelines.metering.remote import RemoteAccess, access_of, remote_folder
 from qanat.runtime.commit import Committer
@@ -41,6 +42,11 @@ def remember_input(committer: Committer, location: str) -> None:
         return
     table = pa.Table.from_pylist([row], schema=arrow_schema(INPUTS))
     committer.commit(lambda transaction: transaction.write(INPUTS, table, Upsert(INPUTS.key)))
+
+
+def offered(_pipeline: Pipeline) -> Mapping[str, Operation]:
+    """Return the operations for a session; see `Pipeline.offers`."""
+    return operations()
 
 
 def operations(

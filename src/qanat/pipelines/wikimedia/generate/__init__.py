@@ -1,0 +1,1 @@
+"""Events that look like Wikimedia's, made up. Nothing here knows how the pipeline reads them."""

@@ -1,0 +1,95 @@
+"""The settings of a run of streams: declared here once, for the command, its help, the documentation and the checks."""
+
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from qanat.service.stopping import STOP_TIMEOUT_S
+from qanat.settings import CommonSettings, Duration, Place
+
+
+class LogSettings(CommonSettings, frozen=True, kw_only=True):
+    """The settings of every command that opens a pipeline's store and its log."""
+
+    log: Annotated[str, msgspec.Meta(description="Where the topics are: `sqlite:[FILE]`.")] = (
+        "sqlite:"
+    )
+
+
+class StreamSettings(LogSettings, frozen=True, kw_only=True):
+    """Every setting of a run of streams."""
+
+    whole_table: ClassVar[bool] = True
+
+    input: Annotated[
+        Place,
+        msgspec.Meta(
+            description="The URL of the stream; the pipeline's own by default. Commas join several streams of one server."
+        ),
+    ] = Place("")
+    since: Annotated[
+        str,
+        msgspec.Meta(
+            description="Where to begin at the very first start: a time such as `2026-01-31T00:00Z`; otherwise now."
+        ),
+    ] = ""
+    user_agent: Annotated[
+        str,
+        msgspec.Meta(
+            description="How the source's server is told who reads, with an address to write to; Wikimedia asks for both."
+        ),
+    ] = ""
+    accept_gap: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Go on though the source's history no longer reaches back to where reading stopped."
+        ),
+    ] = False
+    read_timeout: Annotated[
+        Duration,
+        msgspec.Meta(description="A connection that is silent for so long is opened anew."),
+    ] = Duration(30.0)
+    silence: Annotated[
+        Duration,
+        msgspec.Meta(
+            description="A source without a record for so long counts as stalled; 0: never."
+        ),
+    ] = Duration(120.0)
+    backlog: Annotated[
+        int,
+        msgspec.Meta(
+            description="Beyond so many records that wait in a topic, the stage before it waits too.",
+            ge=1000,
+        ),
+    ] = 10_000_000
+    once: Annotated[
+        bool,
+        msgspec.Meta(
+            description="End when the source gave nothing for --idle and all that came is in the tables."
+        ),
+    ] = False
+    idle: Annotated[
+        Duration, msgspec.Meta(description="With --once: when the source counts as read.")
+    ] = Duration(5.0)
+    threads: Annotated[
+        int, msgspec.Meta(description="Threads of the store's engine; 0: one per core.", ge=0)
+    ] = 0
+    serve: Annotated[
+        bool, msgspec.Meta(description="Answer over HTTP as well, with the dashboard.")
+    ] = False
+    host: Annotated[
+        str,
+        msgspec.Meta(description="Where to listen; elsewhere than on loopback a token is needed."),
+    ] = "127.0.0.1"
+    port: Annotated[
+        int, msgspec.Meta(description="The port; 0 for any free one.", ge=0, le=65535)
+    ] = 8765
+    token: Annotated[
+        str, msgspec.Meta(description="What clients must send as `Authorization: Bearer …`.")
+    ] = ""
+    stop_timeout: Annotated[
+        Duration,
+        msgspec.Meta(
+            description="An orderly stop that takes longer ends the process all the same."
+        ),
+    ] = Duration(STOP_TIMEOUT_S)

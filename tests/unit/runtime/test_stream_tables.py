@@ -1,0 +1,137 @@
+"""A stage that writes tables tells records apart, refuses late ones, and keeps what it rejects."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from qanat.interfaces import Store, StoreOptions, Transaction
+from qanat.pipeline import Deduplicate
+from qanat.records import Transformed
+from qanat.runtime.commit import Committer
+from qanat.runtime.loop import Loop
+from qanat.runtime.reading import Reading
+from qanat.runtime.stage_states import StageMeter
+from qanat.runtime.stream_tables import TableSteps, TableWrite, TableWriter
+from qanat.stores.duckdb import open_store
+from qanat.tables import DEAD_LETTERS, Add, Column, ColumnType, Table
+from qanat.telemetry import Telemetry
+from qanat.testing import FakeClock, MemoryLog, MemorySource
+
+EVENTS = Table(
+    "events",
+    (
+        Column("happened", ColumnType.TIMESTAMP),
+        Column("id", ColumnType.TEXT),
+        Column("received", ColumnType.TIMESTAMP),
+        Column("amount", ColumnType.INT64),
+    ),
+    key=("happened", "id"),
+    large=True,
+)
+SUMS = Table(
+    "sums", (Column("name", ColumnType.TEXT), Column("amount", ColumnType.INT64)), key=("name",)
+)
+BY_ID = Deduplicate(EVENTS, ("happened", "id"), "happened", "received", horizon_s=3600.0)
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def event(name: str, amount: int, *, late_s: float = 0.0) -> dict[str, object]:
+    happened = START + timedelta(seconds=ord(name[0]))
+    return {
+        "happened": happened,
+        "id": name,
+        "received": happened + timedelta(seconds=late_s),
+        "amount": amount,
+    }
+
+
+def total(rows: pa.Table) -> pa.Table:
+    return pa.table({"name": ["all"], "amount": [pc.sum(rows.column("amount")).as_py()]})
+
+
+def without_negative(rows: pa.Table, judged_at: datetime) -> Transformed:
+    """Reject rows with a negative amount."""
+    bad = [place for place, amount in enumerate(rows.column("amount").to_pylist()) if amount < 0]
+    rejected = pa.table(
+        {
+            "row": pa.array(bad, pa.int64()),
+            "reason": pa.array(["negative"] * len(bad), pa.string()),
+            "raw": pa.array([b"raw"] * len(bad), pa.binary()),
+        }
+    )
+    return Transformed(rows.filter(pc.greater_equal(rows.column("amount"), 0)), rejected)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = open_store("duckdb:", "events", StoreOptions(tmp_path, FakeClock()))
+    opened.migrate((EVENTS, SUMS, DEAD_LETTERS))
+    yield opened
+    opened.close()
+
+
+def run(
+    store: Store, log: MemoryLog, noticed: list[list[str]], rows_max: int = 3
+) -> Sequence[dict[str, object]]:
+    """Read what is in the log and return the sums."""
+    clock, telemetry = FakeClock(), Telemetry()
+    source = MemorySource(log, clock)
+
+    def notice(transaction: Transaction, rows: pa.Table) -> None:
+        noticed.append(rows.column("id").to_pylist())
+
+    steps = TableSteps(
+        name="store",
+        reading=Reading("store", source, store, "me", clock, StageMeter("store", clock)),
+        committer=Committer(store, "events", "store", clock, telemetry),
+        writer=TableWriter((TableWrite(SUMS, Add(("name",), ("amount",)), total),), BY_ID, notice),
+        origin="processed",
+        transform=without_negative,
+        ends=lambda: True,
+        rows_max=rows_max,
+    )
+    Loop("events", clock, telemetry).run(steps)
+    store.release("store", ["0"], "me")
+    with store.snapshot() as reader:
+        found: list[dict[str, object]] = reader.query("select name, amount from sums").to_pylist()
+    return found
+
+
+def test_each_record_counts_once(store: Store) -> None:
+    """Repeats in one batch, in later ones and in a later run are left out; what was new is told in the transaction."""
+    log, noticed = MemoryLog(EVENTS, "0"), list[list[str]]()
+    log.push("0", event("a", 1), event("b", 2), event("a", 1), event("b", 2), event("c", 4))
+    assert [{"name": "all", "amount": 7}] == run(store, log, noticed)
+    log.push("0", event("c", 4), event("d", 8), event("a", 1))
+    assert [{"name": "all", "amount": 15}] == run(store, log, noticed)
+    assert [["a", "b"], ["c"], ["d"]] == [sorted(each) for each in noticed]
+
+
+def test_late_and_bad_records_are_kept(store: Store) -> None:
+    """A record beyond the horizon, or one that the transform rejects, becomes a dead letter and stops nothing."""
+    log = MemoryLog(EVENTS, "0")
+    log.push("0", event("a", 1, late_s=3601.0), event("b", 2, late_s=3600.0), event("c", -4))
+    assert [{"name": "all", "amount": 2}] == run(store, log, [])
+    with store.snapshot() as reader:
+        letters = reader.query(
+            "select stage, origin, reason, raw, state from dead_letters order by reason"
+        ).to_pylist()
+    assert [("negative", "store"), ("too_late", "store")] == [
+        (letter["reason"], letter["stage"]) for letter in letters
+    ]
+    assert b'"id":"a"' in letters[1]["raw"]
+
+
+def test_nothing_new_still_moves_on(store: Store) -> None:
+    """A batch of repeats alone moves progress, and writes nothing else."""
+    log, noticed = MemoryLog(EVENTS, "0"), list[list[str]]()
+    log.push("0", event("a", 1), event("a", 1))
+    run(store, log, noticed, rows_max=1)
+    assert {"0": "2"} == {
+        name: at.position for name, at in store.claim("store", ["0"], "me").items()
+    }
+    assert [["a"]] == noticed
