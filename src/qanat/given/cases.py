@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from qanat.clock import Clock
 from qanat.errors import ConfigError
+from qanat.given.events import Event, Row
 from qanat.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from qanat.given.trial import Outcome
-
-Row: TypeAlias = dict[str, object]
-"""A row by column; whole numbers are Python's, a timestamp is a `datetime` in UTC."""
 
 BATCH_ROWS = (1, 2, 7)
 """The sizes of batches that `check_batches` compares with one batch of everything."""
@@ -23,23 +21,6 @@ BATCH_ROWS = (1, 2, 7)
 
 DIFFERING_MAX = 3
 """Rows of each side that are shown where tables differ."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One event as the source gives it.
-
-    Attributes:
-        data: The bytes.
-        id: The stream's own position of it; empty for none.
-        event: Its type.
-        received_at: None for the moment at which everything is judged.
-    """
-
-    data: bytes
-    id: str = ""
-    event: str = "message"
-    received_at: datetime | None = None
 
 
 AnyEvent: TypeAlias = "Event | bytes | str | Mapping[str, object]"

@@ -122,7 +122,9 @@ class SseServer:
             except OSError:
                 return
             with self._lock:
-                served = Served(self.history, self.manners, self.faults, self.stopping)
+                served = Served(
+                    self.history, self.manners, self.faults, self.stopping, self.suffered
+                )
                 visit = Visit(served, connection, others=self.connected)
                 self.visits.append(visit)
             threading.Thread(target=visit.run, name="sse-visit", daemon=True).start()

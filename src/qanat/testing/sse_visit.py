@@ -45,12 +45,14 @@ class Served:
 
     Attributes:
         stopping: Set when all are to end.
+        suffered: Every fault that came to pass, in order.
     """
 
     history: History
     manners: Manners
     faults: Faults
     stopping: threading.Event
+    suffered: "list[Answer | Fault]"
 
 
 class Visit:
