@@ -267,6 +267,14 @@ class Transaction(Commit, Protocol):
         """Wait until no other transaction holds `name`; held until this one ends. Those that share it hold it together."""
         ...
 
+    def progress(self, stage: str) -> Mapping[Partition, Progress]:
+        """Return how far a stage has come, in each partition that it has moved on in."""
+        ...
+
+    def drop(self, table: Table) -> None:
+        """Remove a table that nobody else uses, with its rows; harmless when it isn't there."""
+        ...
+
     def swap(self, live: Table, rebuilt: Table) -> None:
         """Let `live` hold the rows of `rebuilt`, a table of equal columns and keys, which is gone then.
 
@@ -401,8 +409,12 @@ class Store(Output[Transaction], Protocol):
         """
         ...
 
-    def snapshot(self) -> AbstractContextManager[Reader]:
-        """Open a consistent moment to read from: now, not at the first query. Never blocks writers, nor is blocked by them."""
+    def snapshot(self, limit_s: float = 0.0) -> AbstractContextManager[Reader]:
+        """Open a consistent moment to read from: now, not at the first query. Never blocks writers, nor is blocked by them.
+
+        Args:
+            limit_s: A statement that takes longer is ended with `Retryable`, at the latest a second after; 0 for no limit.
+        """
         ...
 
     def stage(self, table: Table, rows: "pa.Table", attempt: UUID, part: int) -> Staged:

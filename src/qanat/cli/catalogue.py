@@ -17,6 +17,7 @@ class Entry(NamedTuple):
 
 
 COMMANDS: dict[str, Entry] = {
+    "backfill": Entry("qanat.cli.backfill:BACKFILL", "Rebuild tables and reports, then exchange."),
     "dead-letters": Entry("qanat.cli.dead_letters:DEAD_LETTERS", "List rejected records."),
     "died": Entry("qanat.cli.died:DIED", "Tell that a run has died, and why."),
     "export": Entry("qanat.cli.export:EXPORT", "Write what has a run started unattended."),

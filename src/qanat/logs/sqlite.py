@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from qanat.errors import ConfigError, Fatal
+from qanat.errors import ConfigError, Fatal, QanatError
 from qanat.interfaces import Capabilities, Change, LogOptions, Span, Trimmed
 from qanat.logs import sqlite_schema, sqlite_topics, sqlite_trim
 from qanat.logs.sqlite_claims import Claims, lock_at
@@ -60,15 +60,20 @@ class SqliteLog:
     capabilities = Capabilities(transactional=True, shared=True)
 
     def __init__(self, path: Path, options: LogOptions) -> None:
-        self.path = path
+        # Whatever name or link it is opened by, processes have to meet in one folder.
+        self.path = path.resolve()
         self._options = options
-        _prepare(path, options)
-        self._shared: Shared = joined(path)
-        self.file = LogFile(path, self._shared, read_only=options.read_only)
-        self._claims = Claims(folder_of(path))
+        _prepare(self.path, options)
+        self._shared: Shared = joined(self.path)
+        self.file = LogFile(self.path, self._shared, read_only=options.read_only)
+        self._claims = Claims(self._shared.folder)
         self._readers = Readers(self.file, options.clock)
-        with self.file.reading() as connection:
-            self.identity = sqlite_topics.identity(connection)
+        try:
+            with self.file.reading() as connection:
+                self.identity = sqlite_topics.identity(connection)
+        except QanatError:
+            self.close()
+            raise
 
     def create(self, topics: Sequence[Topic]) -> Sequence[Change]:
         self._check_writable()
@@ -110,6 +115,8 @@ class SqliteLog:
         with self.file.reading() as connection:
             if connection.execute(asked, (commit_id.bytes, stage)).fetchone():
                 return True
+        if self._options.read_only:
+            return False
         # It may be committing at this moment: after whoever writes now the answer is final.
         with self.file.writing() as connection:
             return connection.execute(asked, (commit_id.bytes, stage)).fetchone() is not None
@@ -141,14 +148,12 @@ class SqliteLog:
     def close(self) -> None:
         if self.file.closed:
             return
-        try:
-            if not self._options.read_only:
-                self._readers.write()
-        finally:
-            self._claims.close()
-            self.file.close()
-            self._shared.bell.ring()
-            self._shared.leave()
+        if not self._options.read_only:
+            self._readers.write_if_possible()
+        self._claims.close()
+        self.file.close()
+        self._shared.bell.ring()
+        self._shared.leave()
 
     def _check_writable(self) -> None:
         if self._options.read_only:

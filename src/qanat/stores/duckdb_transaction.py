@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from qanat.errors import CommitUnknown, Fatal, Fenced
 from qanat.interfaces import Scalar
-from qanat.records import Item, Move, Partition, Staged
+from qanat.records import Item, Move, Partition, Progress, Staged
 from qanat.stores import duckdb_declared, duckdb_large, duckdb_modes, duckdb_queue, duckdb_staging
 from qanat.stores.duckdb_arrow import check_names, conformed
 from qanat.stores.duckdb_database import Database
@@ -17,6 +17,7 @@ from qanat.stores.duckdb_errors import Invalidated
 from qanat.stores.duckdb_queue import Leases
 from qanat.stores.duckdb_reading import WRITING, only_statement, query
 from qanat.stores.duckdb_slices import Side
+from qanat.stores.duckdb_sql import quoted
 from qanat.stores.duckdb_writing import Writing, insert
 from qanat.tables import Add, Append, Table, WriteMode
 
@@ -26,6 +27,7 @@ COMMITS_KEPT = 1000
 # A query with none of these words changes nothing.
 _CHANGES = re.compile(r"\b(insert|update|delete|merge|truncate)\b", re.IGNORECASE)
 
+_PROGRESS = "select part, position, version, incarnation from qanat_progress where stage = $stage"
 _MOVE = """
     -- one row if the stored version was the expected one
     update qanat_progress
@@ -72,6 +74,7 @@ class DuckdbTransaction:
         self._finished: list[tuple[str, Sequence[str]]] = []
         self._fenced: Fenced | None = None
         self._over = False
+        self.swapped: list[Table] = []
 
     def advance(self, stage: str, moves: Mapping[Partition, Move]) -> None:
         for partition, move in moves.items():
@@ -159,11 +162,20 @@ class DuckdbTransaction:
     def lock(self, name: str, *, shared: bool = False) -> None:
         """Nothing to wait for: this transaction is the only one that writes."""
 
+    def progress(self, stage: str) -> Mapping[Partition, Progress]:
+        rows = self._writing.fetch(_PROGRESS, {"stage": stage}).to_pylist()
+        return {str(row.pop("part")): Progress(**row) for row in rows}
+
+    def drop(self, table: Table) -> None:
+        self._writing.run(f"drop table if exists {quoted(table.name)}")
+        self._writing.touched.add(table.name)
+
     def swap(self, live: Table, rebuilt: Table) -> None:
         with self._database.errors():
             stale = duckdb_declared.swap(self._connection, live, rebuilt)
         self._writing.stale_rows += stale
         self._writing.touched.update((live.name, rebuilt.name))
+        self.swapped.append(live)
 
     def enqueue(self, queue: str, items: Sequence[Item]) -> None:
         duckdb_queue.enqueue(self._writing, queue, items)

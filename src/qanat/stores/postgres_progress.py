@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from qanat.errors import Fenced
-from qanat.records import Item, Move, Partition
+from qanat.records import Item, Move, Partition, Progress
 from qanat.stores.postgres_connect import Connection
 
 
@@ -86,3 +86,12 @@ def finish(connection: Connection, queue: str, item_ids: Sequence[str]) -> None:
             " delete from qanat_due d using done where d.queue = done.queue and d.id = done.id",
             [queue, sorted(set(item_ids))],
         )
+
+
+def progress(connection: Connection, stage: str) -> dict[Partition, Progress]:
+    """Return how far a stage has come, by partition."""
+    found = connection.execute(
+        "select partition, position, version, incarnation from qanat_progress where stage = %s",
+        [stage],
+    ).fetchall()
+    return {partition: Progress(*rest) for partition, *rest in found}

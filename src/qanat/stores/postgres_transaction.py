@@ -7,12 +7,13 @@ from uuid import UUID
 
 from qanat.errors import CommitUnknown, Fatal, Fenced, Retryable
 from qanat.interfaces import Scalar
-from qanat.records import Item, Move, Partition, Staged
+from qanat.records import Item, Move, Partition, Progress, Staged
 from qanat.stores import postgres_progress, postgres_read, postgres_swap
 from qanat.stores.postgres_connect import Connection, meaning, translated
 from qanat.stores.postgres_locks import LockNames
 from qanat.stores.postgres_merge import merge
 from qanat.stores.postgres_pool import Pool
+from qanat.stores.postgres_types import quoted
 from qanat.stores.postgres_write import Writer
 from qanat.tables import Table, WriteMode
 
@@ -84,6 +85,14 @@ class PostgresTransaction:
         wait = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
         with self._usable():
             self._connection.execute(f"select {wait}(%s)".encode(), [self._locks.named(name)])
+
+    def progress(self, stage: str) -> Mapping[Partition, Progress]:
+        with self._usable():
+            return postgres_progress.progress(self._connection, stage)
+
+    def drop(self, table: Table) -> None:
+        with self._usable():
+            self._connection.execute(f"drop table if exists {quoted(table.name)}".encode())
 
     def swap(self, live: Table, rebuilt: Table) -> None:
         with self._usable():

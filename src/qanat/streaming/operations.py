@@ -7,6 +7,7 @@ from qanat.interfaces import Store
 from qanat.pipeline import Pipeline
 from qanat.runtime.commit import Committer
 from qanat.session import Json, Operation
+from qanat.streaming.backfill import backfill_operations
 from qanat.telemetry import Telemetry
 
 
@@ -35,4 +36,5 @@ def operations(
         drop(Committer(store, pipeline.name, "replay", clock, telemetry), letter)
         return {"letter": letter, "state": "dropped"}
 
-    return {"replay": replay_letter, "drop": drop_letter}
+    backfill = backfill_operations(pipeline, clock, telemetry)
+    return {"replay": replay_letter, "drop": drop_letter, **backfill}

@@ -7,6 +7,7 @@ import pytest
 
 from qanat.errors import QanatError
 from qanat.interfaces import Store
+from qanat.records import Move, Progress
 from qanat.tables import Add, Append, Table, Upsert
 from qanat.testing.laws_store import (
     EVENTS,
@@ -69,6 +70,38 @@ class SwapLaws(StoreLawsBase):
             _swap(store, TOTALS, rebuilt)
             assert wanted == contents(store, TOTALS)
         assert store.migrate([replace(TOTALS, name="law_rebuilt")])
+
+    def test_indexes_after_a_swap(self, store: Store) -> None:
+        """A table with further indexes has them afterwards: there is nothing left to make, and rows are found."""
+        live = replace(TOTALS, name="law_indexed", indexes=(("amount",), ("note",)))
+        store.migrate([live])
+        for wanted in (_NEW, _OLD):
+            rebuilt = replace(live, name="law_rebuilt", indexes=())
+            store.migrate([rebuilt])
+            _append(store, rebuilt, wanted)
+            _swap(store, live, rebuilt)
+            assert [] == list(store.migrate([live]))
+            with store.snapshot() as reader:
+                found = reader.query("select consumer from law_indexed where amount = 20")
+                assert [2] == found.column("consumer").to_pylist()
+
+    def test_drop(self, store: Store) -> None:
+        """A table that is dropped is gone with its rows; one that isn't there may be dropped, too."""
+        table = replace(TOTALS, name="law_dropped")
+        store.migrate([table])
+        _append(store, table, _OLD)
+        for _ in range(2):
+            committed(store, lambda transaction: transaction.drop(table))
+        assert store.migrate([table])
+        assert [] == contents(store, table)
+
+    def test_progress_in_a_transaction(self, store: Store) -> None:
+        """A transaction can tell how far another stage has come, its own moves included."""
+        moves = {"0": Move(0, "life", "7"), "1": Move(0, "life", "9")}
+        committed(store, lambda transaction: transaction.advance("other", moves))
+        found = committed(store, lambda transaction: transaction.progress("other"))
+        assert {"0": Progress("7", 1, "life"), "1": Progress("9", 1, "life")} == found
+        assert {} == committed(store, lambda transaction: transaction.progress("unmoved"))
 
     def test_a_swap_is_rolled_back(self, store: Store) -> None:
         """Without a commit both tables are as they were."""

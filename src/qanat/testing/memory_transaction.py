@@ -100,6 +100,14 @@ class MemoryTransaction:
     def lock(self, name: str, *, shared: bool = False) -> None:
         """Nothing to wait for: this transaction is the only one."""
 
+    def progress(self, stage: str) -> Mapping[Partition, Progress]:
+        stored = self._state.progress.items()
+        return {partition: at for (name, partition), at in stored if name == stage}
+
+    def drop(self, table: Table) -> None:
+        self._state.rows.pop(table.name, None)
+        self._state.tables.pop(table.name, None)
+
     def swap(self, live: Table, rebuilt: Table) -> None:
         for table in (live, rebuilt):
             if table.name not in self._state.rows:

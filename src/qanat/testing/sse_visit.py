@@ -1,19 +1,29 @@
 """One connection to a local server of server-sent events: its request, its answer, the events, and what goes wrong."""
 
+import select
 import socket
 import struct
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import NoReturn
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from qanat.testing.sse_faults import Again, Answer, Cut, End, Fault, Garbage, Stall, Trickle
-from qanat.testing.sse_history import Start
-
-if TYPE_CHECKING:
-    from qanat.testing.sse_server import SseServer
+from qanat.testing.sse_faults import (
+    Again,
+    Answer,
+    Cut,
+    End,
+    Fault,
+    Faults,
+    Garbage,
+    Stall,
+    Trickle,
+)
+from qanat.testing.sse_history import History, Start
+from qanat.testing.sse_manners import Manners
 
 REQUEST_BYTES_MAX = 64 << 10
 SEND_BYTES = 1 << 20
@@ -21,12 +31,28 @@ SEND_BYTES = 1 << 20
 
 _PATH = "/v2/stream/"
 _TRICKLE_S = 0.0005
-_IDLE_S = 0.2
+_IDLE_S = 0.05
 _CHUNK_END = b"0\r\n\r\n"
 
 
 class _Over(Exception):
     """The connection has ended, or is to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a server's connections have in common.
+
+    Attributes:
+        stopping: Set when all are to end.
+        suffered: Every fault that came to pass, in order.
+    """
+
+    history: History
+    manners: Manners
+    faults: Faults
+    stopping: threading.Event
+    suffered: "list[Answer | Fault]"
 
 
 class Visit:
@@ -40,7 +66,7 @@ class Visit:
         over: Set when it has ended.
     """
 
-    def __init__(self, server: "SseServer", connection: socket.socket, others: int) -> None:
+    def __init__(self, server: Served, connection: socket.socket, others: int) -> None:
         self.target = ""
         self.headers: dict[str, str] = {}
         self.status = 0
@@ -78,6 +104,7 @@ class Visit:
         self._request()
         faults = self._server.faults.next()
         if isinstance(faults, Answer):
+            self._server.suffered.append(faults)
             self._refuse(faults)
         for answer in self._objections():
             self._refuse(answer)
@@ -121,7 +148,7 @@ class Visit:
         if self._since() == -1:
             yield Answer(400)
 
-    def _refuse(self, answer: Answer) -> None:
+    def _refuse(self, answer: Answer) -> NoReturn:
         self.status = answer.status
         retry = f"Retry-After: {answer.retry_after}\r\n" if answer.retry_after else ""
         self._connection.sendall(
@@ -191,7 +218,7 @@ class Visit:
         silent_from_s = time.monotonic()
         while True:
             now_s = time.monotonic()
-            if self._leave.is_set() or self._server.stopping.is_set():
+            if self._has_left():
                 raise _Over
             if manners.end_after_s and now_s - self._began_s >= manners.end_after_s:
                 self._end()
@@ -208,11 +235,13 @@ class Visit:
 
     def _suffer(self, fault: Fault, at: int) -> None:
         history = self._server.history
+        if isinstance(fault, Cut):
+            self._await(at)
+        self._server.suffered.append(fault)
         match fault:
             case End():
                 self._end()
             case Cut():
-                self._await(at)
                 raw, _ = history.bytes_of(at, at + 1, 1)
                 self._send(raw[: len(raw) // 2])
                 # No farewell: the other side gets a reset.
@@ -221,7 +250,8 @@ class Visit:
                 )
                 raise _Over
             case Stall():
-                self._leave.wait()
+                while not self._has_left(_IDLE_S):
+                    pass
                 raise _Over
             case Garbage():
                 self._send(fault.raw)
@@ -233,7 +263,12 @@ class Visit:
             case Trickle():
                 self._piece = fault.size
 
-    def _end(self) -> None:
+    def _has_left(self, wait_s: float = 0.0) -> bool:
+        """Whether the other side has hung up, or we are to; nothing else comes from there after the request."""
+        readable, _, _ = select.select([self._connection], [], [], wait_s)
+        return bool(readable) or self._leave.is_set() or self._server.stopping.is_set()
+
+    def _end(self) -> NoReturn:
         """End in good order."""
         if self._server.manners.chunked:
             self._connection.sendall(_CHUNK_END)

@@ -20,7 +20,6 @@ from qanat.pipelines.wikimedia.expected import Received, Row
 from qanat.pipelines.wikimedia.generator import Frame, Options, frames
 from qanat.pipelines.wikimedia.tables import TABLES
 from qanat.pipelines.wikimedia.topics import INPUT
-
 from qanat.stores.duckdb import open_store as open_duckdb
 from qanat.tables import InsertNew, Table, arrow_schema
 
@@ -99,7 +98,9 @@ def _store(store: Store, engine: duckdb.DuckDBPyConnection, rows: pa.Table) -> N
         for write in STORE.writes:
             made = engine.sql(text_of(write.sql)).to_arrow_table()
             transaction.write(
-                write.table, made.select(write.table.names).cast(arrow_schema(write.table)), write.mode
+                write.table,
+                made.select(write.table.names).cast(arrow_schema(write.table)),
+                write.mode,
             )
         transaction.commit()
 

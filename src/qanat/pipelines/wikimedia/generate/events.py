@@ -82,7 +82,9 @@ def _comments(page: Page, user: User | None) -> tuple[str, str]:
     if page.is_redirect:
         return _both("Redirected page to", page.title)
     if user is not None and user.is_bot:
-        return _both("Uploading a set of the archive's files, see details at", "Commons:Batch uploading")
+        return _both(
+            "Uploading a set of the archive's files, see details at", "Commons:Batch uploading"
+        )
     if page.namespace == 0:
         return _both("Created page, with a first source; written after", "Help:Your first article")
     return _both("New page", "Help:Contents")
