@@ -14,7 +14,6 @@ from qanat.prove.streams.truth import Truth
 from qanat.runtime.windows import is_stored
 
 # What only runs of other kinds do.
-_FILES: Final = ("fetch.", "register.", "plan.", "part.", "count.", "move.", "rollup.")
 _BACKFILL: Final = "backfill."
 _RUNS: Final = "batch."
 _REPORTS: Final = "report."
@@ -60,7 +59,7 @@ class StreamsProof:
         self.points: Mapping[str, str] = {
             point: REPORTS if point.startswith(_REPORTS) else USUAL
             for point in sorted(failpoints.POINTS, key=lambda name: name.startswith(_REPORTS))
-            if point not in self.unreachable
+            if point.startswith((_RUNS, _REPORTS)) and point not in self.unreachable
         }
         kinds = (*KINDS, TURNED_AWAY)
         self.disturbances: Mapping[str, tuple[str, str]] = {
@@ -80,7 +79,6 @@ def _unreachable(pipeline: Pipeline) -> Mapping[str, str]:
     judges = any(stage.deduplicate for stage in pipeline.stages)
     stores = any(map(is_stored, pipeline.reports))
     reasons = {
-        **dict.fromkeys(_FILES, "a stream has no files; `qanat prove metering` hits it"),
         _BACKFILL: "a run rebuilds nothing; tests/unit/streaming has its proof",
     }
     if not publishes:

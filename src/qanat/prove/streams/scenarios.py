@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from functools import partial
 from itertools import chain
 from typing import cast
 
@@ -53,7 +52,7 @@ def _own(databases: Databases, extent: Extent) -> Iterator[Scenario]:
     if databases.shared:
         yield Scenario("two:killed", kill_in_turn, hits)
     else:
-        yield Scenario("two:refused", partial(refuse_second), hits)
+        yield Scenario("two:refused", refuse_second, hits)
 
 
 def kill_while_it_flows(bout: Bout) -> None:
@@ -131,9 +130,7 @@ def kill_in_turn(bout: Bout) -> None:
         children[turn] = bout.start(watching=True)
     ground.deliver(2)
     for child in children:
-        code = child.stop()
-        if code != 0:
-            bout.unexpected(code, child)
+        _end(bout, child)
     bout.drain()
 
 
@@ -155,10 +152,16 @@ def refuse_second(bout: Bout) -> None:
         first.kill()
         bout.faults += 1
         first = bout.start(watching=True)
-    code = first.stop()
-    if code != 0:
-        bout.unexpected(code, first)
+    _end(bout, first)
     bout.drain()
+
+
+def _end(bout: Bout, child: Child) -> None:
+    """End a run in good order, once it is at work: before that, SIGTERM ends it as any program."""
+    child.wait_for({bout.proof.started})
+    code = child.stop()
+    if code != 0:
+        bout.unexpected(code, child)
 
 
 def _reads(ground: StreamGround, children: Sequence[Child]) -> bool:
