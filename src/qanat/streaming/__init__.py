@@ -5,6 +5,7 @@ from typing import Final
 
 STREAM_OPERATIONS: Final[Mapping[str, str]] = {
     "run": "qanat.streaming.run:command",
+    "prove": "qanat.prove.streams.command:command",
     "demo": "qanat.streaming.demo:command",
     "replay": "qanat.streaming.replaying:command",
 }

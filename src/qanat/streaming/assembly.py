@@ -137,7 +137,7 @@ class _Parts:
         opened = self._open(stage)
         if stage.publishes:
             reading = self._reading(stage.name, opened, self.log, owner)
-            return self._publishes(stage, reading, transform)
+            return self._publishes(stage, opened, reading, transform)
         reading = self._reading(stage.name, opened, self.store, owner)
         steps = TableSteps(
             name=stage.name,
@@ -151,9 +151,11 @@ class _Parts:
             origin=stage.input.name,
             transform=transform,
         )
-        return self._ending(steps, stage)
+        return self._ending(steps, stage, opened)
 
-    def _publishes(self, stage: Stage, reading: Reading, transform: Transform) -> OrderedSteps:
+    def _publishes(
+        self, stage: Stage, opened: OpenedSource, reading: Reading, transform: Transform
+    ) -> OrderedSteps:
         steps = PublishSteps(
             name=stage.name,
             reading=reading,
@@ -164,7 +166,7 @@ class _Parts:
             topic=stage.publishes[0],
             origin=stage.input.name,
         )
-        return self._ending(steps, stage)
+        return self._ending(steps, stage, opened)
 
     def _letters(self, owner: str) -> OrderedSteps:
         """Make the stage that brings the log's dead letters into the store."""
@@ -175,14 +177,32 @@ class _Parts:
             committer=self._committer(LETTERS_STAGE),
             writer=TableWriter((TableWrite(DEAD_LETTERS, Append()),)),
             origin=LETTER_TOPIC.name,
+            relays=True,
         )
 
-    def _ending(self, steps: OrderedSteps, stage: Stage) -> OrderedSteps:
+    def _ending(self, steps: OrderedSteps, stage: Stage, opened: OpenedSource) -> OrderedSteps:
         """Have a stage that reads from outside end when that is silent, in a run that ends."""
         if self.settings.once and stage.input.kind != "topic":
-            meter, idle_s = steps.reading.meter, float(self.settings.idle)
-            steps.ends = lambda: meter.silent_s() > idle_s
+            steps.ends = self._silent(steps.reading.meter, opened)
         return steps
+
+    def _silent(self, meter: StageMeter, opened: OpenedSource) -> Callable[[], bool]:
+        """Return what tells whether a source is silent for so long that it counts as read.
+
+        One that nobody could reach hasn't been silent: it said nothing because nobody asked.
+        """
+        clock, idle_s = self.clock, float(self.settings.idle)
+        heard_from_s: float | None = None
+
+        def silent() -> bool:
+            nonlocal heard_from_s
+            if heard_from_s is None and opened.heard():
+                heard_from_s = clock.monotonic()
+            if heard_from_s is None:
+                return False
+            return min(meter.silent_s(), clock.monotonic() - heard_from_s) > idle_s
+
+        return silent
 
     def _open(self, stage: Stage) -> OpenedSource:
         if stage.input.kind == "topic":

@@ -26,7 +26,7 @@ from types import TracebackType
 from typing import Self
 
 from qanat.testing.sse_events import Recording, SseEvent, read_recording
-from qanat.testing.sse_faults import Chaos, Faults
+from qanat.testing.sse_faults import Answer, Chaos, Fault, Faults
 from qanat.testing.sse_history import History
 from qanat.testing.sse_manners import Manners
 from qanat.testing.sse_visit import Served, Visit
@@ -48,6 +48,7 @@ class SseServer:
     Attributes:
         history: What it holds; events may be added and forgotten while it runs.
         visits: Every request, in order, with what was asked for and how it was answered.
+        suffered: Every fault that came to pass, in order.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class SseServer:
         self.history = History(events, self.manners.newline)
         self.faults = faults or Faults()
         self.visits: list[Visit] = []
+        self.suffered: list[Answer | Fault] = []
         self.stopping = threading.Event()
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", port), backlog=_BACKLOG)
@@ -120,7 +122,9 @@ class SseServer:
             except OSError:
                 return
             with self._lock:
-                served = Served(self.history, self.manners, self.faults, self.stopping)
+                served = Served(
+                    self.history, self.manners, self.faults, self.stopping, self.suffered
+                )
                 visit = Visit(served, connection, others=self.connected)
                 self.visits.append(visit)
             threading.Thread(target=visit.run, name="sse-visit", daemon=True).start()

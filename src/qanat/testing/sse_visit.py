@@ -45,12 +45,14 @@ class Served:
 
     Attributes:
         stopping: Set when all are to end.
+        suffered: Every fault that came to pass, in order.
     """
 
     history: History
     manners: Manners
     faults: Faults
     stopping: threading.Event
+    suffered: "list[Answer | Fault]"
 
 
 class Visit:
@@ -102,6 +104,7 @@ class Visit:
         self._request()
         faults = self._server.faults.next()
         if isinstance(faults, Answer):
+            self._server.suffered.append(faults)
             self._refuse(faults)
         for answer in self._objections():
             self._refuse(answer)
@@ -232,11 +235,13 @@ class Visit:
 
     def _suffer(self, fault: Fault, at: int) -> None:
         history = self._server.history
+        if isinstance(fault, Cut):
+            self._await(at)
+        self._server.suffered.append(fault)
         match fault:
             case End():
                 self._end()
             case Cut():
-                self._await(at)
                 raw, _ = history.bytes_of(at, at + 1, 1)
                 self._send(raw[: len(raw) // 2])
                 # No farewell: the other side gets a reset.

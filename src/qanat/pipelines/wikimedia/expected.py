@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 HORIZON = timedelta(days=32)
 AHEAD_MAX = timedelta(days=1)
+TOO_LATE = "too_late"
 
 
 class Received(NamedTuple):
@@ -51,12 +52,12 @@ class Judged(NamedTuple):
     Attributes:
         creations: Each creation of a page, in the order in which they first came.
         rejected: The bytes of each event that can't be used, each time it came.
-        too_late: How many creations came later than the horizon, each time.
+        too_late: The creations that came too late to be told from repeats, each time.
     """
 
     creations: list[Creation]
     rejected: list[bytes]
-    too_late: int
+    too_late: list[Creation]
 
 
 class _Unusable(Exception):
@@ -67,8 +68,8 @@ def judged(stream: Iterable[Received]) -> Judged:
     """Read a whole stream."""
     creations: dict[tuple[datetime, str], Creation] = {}
     rejected: list[bytes] = []
-    too_late = 0
-    newest = datetime.min.replace(tzinfo=UTC)
+    too_late: list[Creation] = []
+    newest: datetime | None = None
     for event in stream:
         try:
             creation = _read(event)
@@ -77,13 +78,15 @@ def judged(stream: Iterable[Received]) -> Judged:
             continue
         if creation is None:
             continue
-        at = creation.created_at
-        if at <= event.received_at + AHEAD_MAX:
-            newest = max(newest, at)
-        if event.received_at - at > HORIZON and newest - at > HORIZON:
-            too_late += 1
+        happened = creation.created_at
+        # A time far ahead of the receipt is wrong, and mustn't make all others late.
+        if happened <= event.received_at + AHEAD_MAX and (newest is None or happened > newest):
+            newest = happened
+        behind = newest is not None and newest - happened > HORIZON
+        if behind and event.received_at - happened > HORIZON:
+            too_late.append(creation)
         else:
-            creations.setdefault((at, creation.event_id), creation)
+            creations.setdefault((creation.created_at, creation.event_id), creation)
     return Judged(list(creations.values()), rejected, too_late)
 
 
@@ -131,7 +134,7 @@ def _count_user(tables: dict[str, dict[tuple[Value, ...], Row]], creation: Creat
         "user_name": creation.user_name,
     }
     _add(tables["users"], user, told, sums)
-    _add(tables["user_hours"], {"hour": hour_of(creation.created_at), **user}, told, sums)
+    _add(tables["user_hours"], {"hour": hour_of(creation.created_at), **user}, {}, sums)
 
 
 def _add(rows: dict[tuple[Value, ...], Row], key: Row, told: Row, sums: Mapping[str, int]) -> None:

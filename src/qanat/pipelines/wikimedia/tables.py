@@ -98,6 +98,7 @@ USER_HOURS = Table(
     name="user_hours",
     columns=(_HOUR, _WIKI, *_USER),
     key=("hour", "wiki", "who"),
+    large=True,  # grows with every hour
     about="one row per hour and user who created pages in it",
 )
 

@@ -339,4 +339,4 @@ def test_too_late_in_the_computation() -> None:
     assert 2 == len(judged(old).creations)
     assert 1 == len(judged([*old, at("2090-01-01", 3), at("2020-01-02", 4)]).creations) - 3
     late = judged([*old, at("2025-09-06", 5), at("2020-02-02", 6)])
-    assert (3, 1) == (len(late.creations), late.too_late)
+    assert (3, 1) == (len(late.creations), len(late.too_late))
