@@ -28,7 +28,6 @@ from qanat.prove.repeats import repeat_scenarios
 from qanat.prove.scenario import Scenario
 from qanat.prove.servers import OwnServer
 
-
 Catalogue: TypeAlias = "Callable[..., Sequence[Scenario]]"
 """Lists scenarios, called as `file_scenarios` is."""
 

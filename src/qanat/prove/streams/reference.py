@@ -44,7 +44,7 @@ class Undisturbed:
         self,
         place: Path,
         events: Iterator[Sent],
-        received_at: datetime,  # noqa: ARG002 - it is received when it is
+        received_at: datetime,
     ) -> Iterator[Expected]:
         """Run it, and look at its tables."""
         folder = place / f"undisturbed-{next(self._numbers)}"

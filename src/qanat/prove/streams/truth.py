@@ -81,7 +81,7 @@ class Computed:
     @contextmanager
     def of(
         self,
-        place: Path,  # noqa: ARG002 - others need one
+        place: Path,
         events: Iterator[Sent],
         received_at: datetime,
     ) -> Iterator[Expected]:
