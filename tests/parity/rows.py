@@ -82,15 +82,31 @@ _OWN: Mapping[str, Sequence[Value]] = {
 _NULL, _TIE = 0.15, 0.4
 
 
-def generated(columns: Sequence[Column], count: int, seed: int) -> pa.Table:
-    """Make rows of a shape: the hard values of each type, nulls where they may be, and many ties."""
+def generated(
+    columns: Sequence[Column],
+    count: int,
+    seed: int,
+    pools: Mapping[str, Sequence[Value]] | None = None,
+) -> pa.Table:
+    """Make rows of a shape: the hard values of each type, nulls where they may be, and many ties.
+
+    The values of a column in `pools` are taken from there alone.
+    """
     chance = random.Random(seed)
-    arrays = {column.name: _values(column, count, chance) for column in columns}
+    arrays = {
+        column.name: _values(column, count, chance, (pools or {}).get(column.name))
+        for column in columns
+    }
     return pa.table(arrays, schema=arrow_schema(Table("rows", tuple(columns))))
 
 
-def _values(column: Column, count: int, chance: random.Random) -> list[Value]:
-    if column.name == "id":
+def _values(
+    column: Column, count: int, chance: random.Random, pool: Sequence[Value] | None
+) -> list[Value]:
+    if pool is not None:
+        nulls = _NULL if column.nullable else 0.0
+        return [None if chance.random() < nulls else chance.choice(pool) for _ in range(count)]
+    if column.name == "id" and column.type is ColumnType.INT64:
         return list(range(count))
     hard = list(_OWN.get(column.name, _HARD[column.type]))
     chance.shuffle(hard)
@@ -116,7 +132,7 @@ def _random(kind: ColumnType, hard: Sequence[Value], chance: random.Random) -> V
 
 
 def comparable(rows: pa.Table, *, ordered: bool) -> list[tuple[str, ...]]:
-    """Return rows so that equal ones are equal: fractions by their digits, NaN as itself, and sorted unless their order counts."""
+    """Return rows so that equal ones are equal: fractions by their digits; sorted, unless their order counts."""
     listed = [tuple(map(_written, row)) for row in zip(*rows.to_pydict().values(), strict=True)]
     return listed if ordered else sorted(listed)
 

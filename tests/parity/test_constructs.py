@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from qanat.interfaces import Scalar
 from qanat.sql import check, load_sql
 from qanat.tables import ColumnType
 from tests.parity.conftest import Engines
@@ -18,7 +19,7 @@ PARAMETERS = {
     "wiki": ColumnType.TEXT,
     "limit": ColumnType.INT64,
 }
-VALUES = {
+VALUES: dict[str, Scalar] = {
     "start": datetime(2026, 3, 29, tzinfo=UTC),
     "end": datetime(2026, 3, 29, 3, tzinfo=UTC),
     "wiki": "it's \\ é",
@@ -32,7 +33,8 @@ STATEMENTS = {
             share / nullif(share, 0) as e, big + pages as f, big - big as g, page_title || '|' || wiki as h,
             cast(namespace as text) as i, cast(big as double) as j, cast(user_id as double) as k,
             cast(is_bot as bigint) as l, 1.5 as m, 'back\\slash ''quoted'' {0} ${x}' as n, null is null as o,
-            cast(big as text) as p, cast($wiki as text) as q, $limit as r, share * namespace as s, cast(page_id as numeric(38, 0)) as t
+            cast(big as text) as p, cast($wiki as text) as q, $limit as r, share * namespace as s,
+            cast(page_id as numeric(38, 0)) as t
         from batch
     """,
     "logic": """
@@ -110,7 +112,9 @@ STATEMENTS = {
     """,
     "correlated": """
         with ends as (select namespace, max(created_at) as until from batch where namespace is not null group by namespace)
-        select e.namespace, (select sum(b.pages) from batch as b where b.created_at <= e.until and b.namespace < e.namespace) as before
+        select e.namespace, (
+            select sum(b.pages) from batch as b where b.created_at <= e.until and b.namespace < e.namespace
+        ) as before
         from ends as e
     """,
     "unions": """

@@ -6,7 +6,7 @@ from qanat.pipeline import Pipeline
 from qanat.wiring import pipeline_named
 
 
-class PipelineType(click.ParamType):
+class PipelineType(click.ParamType):  # type: ignore[type-arg]  # generic since Click 8.2 alone
     """Turns a name, or the path of a Python file, into the pipeline."""
 
     name = "pipeline"

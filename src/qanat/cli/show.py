@@ -14,11 +14,15 @@ from qanat.runtime.plan import Edge, plan
 from qanat.session import Json, capabilities_of
 from qanat.settings import CommonSettings
 from qanat.tables import Table
-from qanat.wiring import scheme_of
+from qanat.wiring import is_of_streams, scheme_of
 
 
 def show(settings: CommonSettings, pipeline: Pipeline, as_json: bool) -> int:
     """Draw a pipeline as it would run on the settings' store."""
+    if is_of_streams(pipeline):
+        from qanat.streaming.checks import check_pipeline
+
+        check_pipeline(pipeline)
     edges = plan(pipeline, capabilities_of(settings))
     if as_json:
         print_json(_described(pipeline, settings, edges))

@@ -5,6 +5,7 @@ Needs the extra `spark`, and Java 17 or later.
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -33,6 +34,7 @@ MEANING = {
 # A task of a small statement takes milliseconds; Spark's own 200 partitions would take seconds.
 _LOCAL = {
     "spark.sql.shuffle.partitions": "1",
+    "spark.sql.adaptive.enabled": "false",  # planning anew after each step pays for large data alone
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.driver.bindAddress": "127.0.0.1",
@@ -46,6 +48,7 @@ class SparkEngine:
     """
 
     _open = 0
+    _lock = Lock()
 
     def __init__(self, master: str = MASTER) -> None:
         """Start the session, or join the one that runs.
@@ -57,9 +60,10 @@ class SparkEngine:
             MissingExtra: pyspark isn't installed.
             Fatal: It doesn't start; most often there is no Java.
         """
-        self._session = _started(master)
+        with SparkEngine._lock:
+            self._session = _started(master)
+            SparkEngine._open += 1
         self._closed = False
-        SparkEngine._open += 1
 
     def __enter__(self) -> Self:
         return self
@@ -112,9 +116,10 @@ class SparkEngine:
         if self._closed:
             return
         self._closed = True
-        SparkEngine._open -= 1
-        if SparkEngine._open == 0:
-            self._session.stop()
+        with SparkEngine._lock:
+            SparkEngine._open -= 1
+            if SparkEngine._open == 0:
+                self._session.stop()
 
     def _bind(self, relations: Mapping[str, pa.Table]) -> None:
         for name, table in relations.items():

@@ -9,36 +9,21 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from qanat.clock import Clock
 from qanat.errors import ConfigError
+from qanat.given.events import Event, Row
 from qanat.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from qanat.given.trial import Outcome
 
-Row: TypeAlias = dict[str, object]
-"""A row by column; whole numbers are Python's, a timestamp is a `datetime` in UTC."""
-
 BATCH_ROWS = (1, 2, 7)
 """The sizes of batches that `check_batches` compares with one batch of everything."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One event as the source gives it.
-
-    Attributes:
-        data: The bytes.
-        id: The stream's own position of it; empty for none.
-        event: Its type.
-        received_at: None for the moment at which everything is judged.
-    """
-
-    data: bytes
-    id: str = ""
-    event: str = "message"
-    received_at: datetime | None = None
+DIFFERING_MAX = 3
+"""Rows of each side that are shown where tables differ."""
 
 
-Given_: TypeAlias = "Event | bytes | str | Mapping[str, object]"
+AnyEvent: TypeAlias = "Event | bytes | str | Mapping[str, object]"
 """An event: complete, its bytes or text, or what is written as its JSON."""
 
 
@@ -59,7 +44,9 @@ class Given:
     kept: ExitStack | None = None
     _ran: "list[Outcome]" = field(default_factory=list, compare=False)
 
-    def events(self, events: "Iterable[Given_]", *, received_at: datetime | None = None) -> "Given":
+    def events(
+        self, events: "Iterable[AnyEvent]", *, received_at: datetime | None = None
+    ) -> "Given":
         """Add events, in the order in which the source gives them.
 
         Args:
@@ -133,7 +120,7 @@ class Given:
         expected = replace(self, batch_rows=max(len(self.given), 1), _ran=[]).tables()
         for size in sizes:
             found = self.in_batches_of(size).tables()
-            _compare(expected, found, f"in batches of {size}, and in one batch")
+            _compare("in one batch", expected, f"in batches of {size}", found)
         return expected
 
     def check_repeats(self) -> dict[str, list[Row]]:
@@ -149,7 +136,7 @@ class Given:
         found = replace(self, given=(*twice, *self.given), _ran=[]).tables()
         for tables in (expected, found):
             tables.pop("dead_letters", None)
-        _compare(expected, found, "with events given again, and without")
+        _compare("as given", expected, "with events given again", found)
         return expected
 
     def _clock(self) -> Clock:
@@ -180,7 +167,7 @@ def given(pipeline: Pipeline | str, kept: ExitStack | None = None) -> Given:
     return Given(declared, kept=kept)
 
 
-def _event(event: "Given_", received_at: datetime | None) -> Event:
+def _event(event: "AnyEvent", received_at: datetime | None) -> Event:
     if isinstance(event, Event):
         return event if event.received_at else replace(event, received_at=received_at)
     if isinstance(event, str):
@@ -191,11 +178,12 @@ def _event(event: "Given_", received_at: datetime | None) -> Event:
 
 
 def _compare(
-    expected: Mapping[str, list[Row]], found: Mapping[str, list[Row]], between: str
+    first: str, expected: Mapping[str, list[Row]], second: str, found: Mapping[str, list[Row]]
 ) -> None:
     for name, rows in expected.items():
         if rows == found[name]:
             continue
-        less = [row for row in rows if row not in found[name]][:3]
-        more = [row for row in found[name] if row not in rows][:3]
-        raise AssertionError(f"{name} differs {between}:\n  {more}\n  {less}")
+        told = [f"{name} differs, between what comes {first} and what comes {second}."]
+        for where, ours, theirs in ((first, rows, found[name]), (second, found[name], rows)):
+            told += [f"only {where}: {row}" for row in ours if row not in theirs][:DIFFERING_MAX]
+        raise AssertionError("\n".join(told))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from qanat.clock import Clock
 from qanat.errors import ConfigError
-from qanat.given.cases import Event, Row
+from qanat.given.events import Event, Row
 from qanat.interfaces import Reader, Store
 from qanat.pipeline import Input, Pipeline
 from qanat.reports.answer import ask, report_named

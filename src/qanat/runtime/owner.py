@@ -231,7 +231,10 @@ class Owner:
     def _read(self, connection: socket.socket, request: Mapping[str, Json]) -> None:
         parameters = request.get("parameters")
         bound = wire.unpacked_parameters(parameters if isinstance(parameters, dict) else {})
-        with self._store.snapshot() as reader:
+        limit_s = request.get("limit_s")
+        with self._store.snapshot(
+            float(limit_s) if isinstance(limit_s, int | float) else 0.0
+        ) as reader:
             _send_batches(connection, reader.stream(str(request.get("sql")), bound))
         wire.send(connection, Kind.END)
 

@@ -54,9 +54,9 @@ class OwnerConnection:
 
     @contextmanager
     def stream(
-        self, sql: str, parameters: Mapping[str, Scalar] | None
+        self, sql: str, parameters: Mapping[str, Scalar] | None, limit_s: float = 0.0
     ) -> Iterator["pa.RecordBatchReader"]:
-        """Read a result, batch by batch.
+        """Read a result, batch by batch; one that takes longer than `limit_s` is ended (0: never).
 
         Raises:
             Disconnected: The owner ended before it answered; later than that it is `Retryable`.
@@ -64,7 +64,8 @@ class OwnerConnection:
         """
         import pyarrow as pa
 
-        self._ask({"op": "query", "sql": sql, "parameters": wire.packed_parameters(parameters)})
+        bound = wire.packed_parameters(parameters)
+        self._ask({"op": "query", "sql": sql, "parameters": bound, "limit_s": limit_s})
         pieces = _Pieces(self._connection, self.record)
         with pa.ipc.open_stream(pa.PythonFile(pieces, mode="r")) as reader:
             pieces.begun = True

@@ -52,25 +52,28 @@ class OwnerRoute:
     clock: Clock
     _readers: "_Readers" = field(default_factory=lambda: _Readers())  # noqa: PLW0108 - defined below
 
-    def query(self, sql: str, parameters: Mapping[str, Scalar] | None = None) -> "pa.Table":
+    def query(
+        self, sql: str, parameters: Mapping[str, Scalar] | None = None, *, limit_s: float = 0.0
+    ) -> "pa.Table":
         """See `Session`."""
-        with self.stream(sql, parameters) as reader:
+        with self.stream(sql, parameters, limit_s=limit_s) as reader:
             return reader.read_all()
 
     @contextmanager
     def stream(
-        self, sql: str, parameters: Mapping[str, Scalar] | None = None
+        self, sql: str, parameters: Mapping[str, Scalar] | None = None, *, limit_s: float = 0.0
     ) -> "Iterator[pa.RecordBatchReader]":
         """See `Session`."""
         with ExitStack() as held:
 
             def ask(owner: OwnerConnection) -> "pa.RecordBatchReader":
-                return held.enter_context(owner.stream(sql, parameters))
+                return held.enter_context(owner.stream(sql, parameters, limit_s))
 
             def look() -> "pa.RecordBatchReader":
                 with ExitStack() as opening:
                     store = opening.enter_context(self._readers.reading(self.open_to_read))
-                    reader = opening.enter_context(store.snapshot()).stream(sql, parameters)
+                    moment = opening.enter_context(store.snapshot(limit_s))
+                    reader = moment.stream(sql, parameters)
                     held.push(opening.pop_all())
                     return reader
 

@@ -3,15 +3,18 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import uvicorn
+from fastapi import FastAPI
 
 from qanat.errors import ConfigError, Fatal
 from qanat.listening import Listening
 from qanat.pipeline import Pipeline
 from qanat.serve.app import create_app
+from qanat.serve.origins import hosts_of
+from qanat.serve.served import Served
 from qanat.session import Session
 from qanat.telemetry import Telemetry, log
 
@@ -23,13 +26,38 @@ STOP_TIMEOUT_S = 5
 def serving(
     pipeline: Pipeline, session: Session, listening: Listening, telemetry: Telemetry | None = None
 ) -> Iterator[str]:
-    """Answer requests until the end of the context; gives the address.
+    """Answer requests about one pipeline until the end of the context; gives the address.
+
+    Raises:
+        ConfigError: The address can't be used.
+    """
+    with serving_all([Served(pipeline, session, telemetry)], listening) as address:
+        yield address
+
+
+@contextmanager
+def serving_all(
+    several: Sequence[Served], listening: Listening, *, cors: Sequence[str] = ()
+) -> Iterator[str]:
+    """Answer requests about several pipelines until the end of the context; gives the address.
+
+    Raises:
+        ConfigError: The address can't be used.
+    """
+    hosts = hosts_of(listening, cors)
+    app = create_app(several, token=listening.token, cors=cors, hosts=hosts)
+    with answering(app, listening) as address:
+        yield address
+
+
+@contextmanager
+def answering(app: FastAPI, listening: Listening) -> Iterator[str]:
+    """Have an application (see `create_app`) answer requests until the end of the context; gives the address.
 
     Raises:
         ConfigError: The address can't be used.
     """
     with _bound(listening) as bound:
-        app = create_app(pipeline, session, token=listening.token, telemetry=telemetry)
         config = uvicorn.Config(
             app, log_config=None, access_log=False, timeout_graceful_shutdown=STOP_TIMEOUT_S
         )
@@ -43,7 +71,15 @@ def serving(
             yield address
         finally:
             server.should_exit = True
-            thread.join(STOP_TIMEOUT_S + 1)
+            _await_stop(app, thread)
+
+
+def _await_stop(app: FastAPI, thread: threading.Thread) -> None:
+    deadline_s = time.monotonic() + STOP_TIMEOUT_S + 1
+    while thread.is_alive() and time.monotonic() < deadline_s:
+        for live in app.state.lives:
+            live.stop()  # again and again: somebody may still have come
+        thread.join(0.1)
 
 
 def _bound(listening: Listening) -> socket.socket:

@@ -101,3 +101,20 @@ TIME = (
     ),
 )
 """In the order of the documentation."""
+
+_KNOWN_UNITS = ", ".join(f"'{unit}'" for unit in _TRUNCATED)
+
+PLAIN_TIME = (
+    Function(
+        "date_trunc",
+        "As `truncate_time`, of a unit that isn't known before: a column or a parameter. An error for any other unit.",
+        "date_trunc('hour', created_at)",
+        (Argument("unit", TEXT), _MOMENT),
+        ColumnType.TIMESTAMP,
+        "date_trunc({0}, {1})",
+        f"case when {{0}} is null or {{0}} in ({_KNOWN_UNITS}) then date_trunc({{0}}, {{1}})"
+        " else cast(raise_error('no such unit') as timestamp) end",
+        canonical=False,
+    ),
+)
+"""Those of the language."""

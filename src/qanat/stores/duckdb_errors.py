@@ -43,7 +43,7 @@ def translated(error: duckdb.Error, sql: str | None = None) -> QanatError:
     if isinstance(error, duckdb.IOException | duckdb.ConnectionException):
         return Retryable(f"DuckDB can't read or write: {text}", after_s=DISK_DELAY_S)
     if isinstance(error, duckdb.InterruptException):
-        return Retryable(f"the statement was interrupted: {text}")
+        return Retryable("the statement took too long, and was ended")
     if sql is not None and isinstance(error, (*_STATEMENT, duckdb.TransactionException)):
         return refused(sql, text)
     return Fatal(f"DuckDB refused it: {text}")

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import duckdb
 import pyarrow as pa
 
+from qanat.errors import Retryable
 from qanat.interfaces import Scalar
 from qanat.stores.duckdb_arrow import normal_schema, normalised
 from qanat.stores.duckdb_database import Database
@@ -65,6 +66,8 @@ def _batches(reader: pa.RecordBatchReader, sql: str) -> Iterator[pa.RecordBatch]
     try:
         yield from reader
     except OSError as error:  # as which Arrow passes on what DuckDB says in the middle of a stream
+        if "INTERRUPT" in str(error):
+            raise Retryable("the statement took too long, and was ended") from error
         raise refused(sql, str(error)) from error
 
 

@@ -128,8 +128,8 @@ class PostgresStore:
     def outcome(self, stage: str, commit_id: UUID) -> bool:
         return self._outcomes.committed(stage, commit_id)
 
-    def snapshot(self) -> AbstractContextManager[Reader]:
-        return postgres_read.snapshot(self._readers)
+    def snapshot(self, limit_s: float = 0.0) -> AbstractContextManager[Reader]:
+        return postgres_read.snapshot(self._readers, limit_s)
 
     def stage(self, table: Table, rows: "pa.Table", attempt: UUID, part: int) -> Staged:
         self._check_writable()

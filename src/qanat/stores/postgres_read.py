@@ -152,11 +152,13 @@ class PostgresReader:
 
 
 @contextmanager
-def snapshot(pool: Pool) -> Iterator[PostgresReader]:
-    """Open a reader on the moment of the call."""
+def snapshot(pool: Pool, limit_s: float = 0.0) -> Iterator[PostgresReader]:
+    """Open a reader on the moment of the call; a statement that takes longer than `limit_s` is ended (0: never)."""
     connection = pool.take("select 1")  # a snapshot is that of the first statement
     reader = PostgresReader(connection)
     try:
+        if limit_s:
+            connection.execute(f"set local statement_timeout = {max(1, int(limit_s * 1000))}")
         yield reader
     finally:
         if not connection.closed:

@@ -29,10 +29,10 @@ from qanat.runtime.stream_topics import PublishSteps, Transform, unchanged
 from qanat.runtime.streamrun import StreamRun
 from qanat.runtime.windows import is_stored
 from qanat.session import open_to_hold
+from qanat.streaming.checks import check_pipeline
 from qanat.streaming.declared import noticed, tables_of, topic_named, topics_of
 from qanat.streaming.settings import StreamSettings
 from qanat.streaming.sources import OpenedSource, open_source
-from qanat.streaming.transforms import table_writes
 from qanat.tables import DEAD_LETTERS, Append, Topic
 from qanat.telemetry import Telemetry
 from qanat.wiring import load, open_log
@@ -72,11 +72,11 @@ def assembled(
         opening: What opens the stages' sources from outside.
 
     Raises:
-        ConfigError: A setting can't be used, or a transform's SQL doesn't fit its tables.
+        ConfigError: A setting can't be used, or the declaration doesn't hold together.
         Refused: The pipeline would count twice with this store.
         Busy: The store is in another instance's hands.
     """
-    writes = table_writes(pipeline)
+    writes = check_pipeline(pipeline)
     with ExitStack() as stack:
         store = stack.enter_context(
             closing(open_to_hold(pipeline, settings, clock, threads=settings.threads or _cores()))

@@ -68,7 +68,7 @@ def drop(committer: Committer, letter_id: str) -> None:
 
 def _table_stage(pipeline: Pipeline) -> Stage:
     for stage in pipeline.stages:
-        if stage.writes:
+        if stage.writes or stage.deduplicate is not None:
             return stage
     raise ConfigError("PIPELINE", pipeline.name, "one with a stage that writes tables")
 

@@ -141,7 +141,7 @@ class MemoryStore:
             return (stage, commit_id) in self.database.state.commits
 
     @contextmanager
-    def snapshot(self) -> Iterator[MemoryReader]:
+    def snapshot(self, limit_s: float = 0.0) -> Iterator[MemoryReader]:
         with self.database.guard:
             reader = MemoryReader(self.database, self.database.state)
         try:

@@ -21,7 +21,6 @@ import socket
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,42 +28,12 @@ from typing import Self
 from qanat.testing.sse_events import Recording, SseEvent, read_recording
 from qanat.testing.sse_faults import Answer, Chaos, Fault, Faults
 from qanat.testing.sse_history import History
-from qanat.testing.sse_visit import Visit
+from qanat.testing.sse_manners import Manners
+from qanat.testing.sse_visit import Served, Visit
 
 __all__ = ["Manners", "SseServer", "main"]
 
 _BACKLOG = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Manners:
-    """How the server behaves to everybody.
-
-    Attributes:
-        streams: The names that are known, below /v2/stream/; several may be joined by commas. Others are answered with 400.
-        rate: Events a second; 0 for as fast as they go.
-        from_start: A reader that asks for no place begins with the oldest event; otherwise with what comes.
-        end_after_s: Each connection ends after so long; 0 for never. Wikimedia's end after 900.
-        end_after_events: Likewise after so many events.
-        end_at_last: Each connection ends behind the last event, instead of waiting for more.
-        keep_alive_s: A comment comes when there is nothing else for so long; 0 for none.
-        connections_max: More at a time are answered with 429; 0 for any number.
-        newline: Between the lines of events that aren't a recording's.
-        chunked: The body comes in HTTP's chunks, as Wikimedia's does; otherwise as it is.
-        retry_ms: What the server asks for as the wait before a new connection; 0 for nothing.
-    """
-
-    streams: tuple[str, ...] = ("page-create",)
-    rate: float = 0.0
-    from_start: bool = True
-    end_after_s: float = 0.0
-    end_after_events: int = 0
-    end_at_last: bool = False
-    keep_alive_s: float = 0.0
-    connections_max: int = 0
-    newline: bytes = b"\n"
-    chunked: bool = False
-    retry_ms: int = 0
 
 
 class SseServer:
@@ -153,7 +122,10 @@ class SseServer:
             except OSError:
                 return
             with self._lock:
-                visit = Visit(self, connection, others=self.connected)
+                served = Served(
+                    self.history, self.manners, self.faults, self.stopping, self.suffered
+                )
+                visit = Visit(served, connection, others=self.connected)
                 self.visits.append(visit)
             threading.Thread(target=visit.run, name="sse-visit", daemon=True).start()
 

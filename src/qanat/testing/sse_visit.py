@@ -6,15 +6,24 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import NoReturn
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from qanat.testing.sse_faults import Again, Answer, Cut, End, Fault, Garbage, Stall, Trickle
-from qanat.testing.sse_history import Start
-
-if TYPE_CHECKING:
-    from qanat.testing.sse_server import SseServer
+from qanat.testing.sse_faults import (
+    Again,
+    Answer,
+    Cut,
+    End,
+    Fault,
+    Faults,
+    Garbage,
+    Stall,
+    Trickle,
+)
+from qanat.testing.sse_history import History, Start
+from qanat.testing.sse_manners import Manners
 
 REQUEST_BYTES_MAX = 64 << 10
 SEND_BYTES = 1 << 20
@@ -30,6 +39,22 @@ class _Over(Exception):
     """The connection has ended, or is to end."""
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a server's connections have in common.
+
+    Attributes:
+        stopping: Set when all are to end.
+        suffered: Every fault that came to pass, in order.
+    """
+
+    history: History
+    manners: Manners
+    faults: Faults
+    stopping: threading.Event
+    suffered: "list[Answer | Fault]"
+
+
 class Visit:
     """A request and what becomes of it; the server makes one for each connection.
 
@@ -41,7 +66,7 @@ class Visit:
         over: Set when it has ended.
     """
 
-    def __init__(self, server: "SseServer", connection: socket.socket, others: int) -> None:
+    def __init__(self, server: Served, connection: socket.socket, others: int) -> None:
         self.target = ""
         self.headers: dict[str, str] = {}
         self.status = 0
@@ -123,7 +148,7 @@ class Visit:
         if self._since() == -1:
             yield Answer(400)
 
-    def _refuse(self, answer: Answer) -> None:
+    def _refuse(self, answer: Answer) -> NoReturn:
         self.status = answer.status
         retry = f"Retry-After: {answer.retry_after}\r\n" if answer.retry_after else ""
         self._connection.sendall(
@@ -243,7 +268,7 @@ class Visit:
         readable, _, _ = select.select([self._connection], [], [], wait_s)
         return bool(readable) or self._leave.is_set() or self._server.stopping.is_set()
 
-    def _end(self) -> None:
+    def _end(self) -> NoReturn:
         """End in good order."""
         if self._server.manners.chunked:
             self._connection.sendall(_CHUNK_END)

@@ -1,5 +1,6 @@
 """What the tests of the embedded log share: a topic, short ways to publish and read, child processes."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -56,11 +57,17 @@ def ids_of(log: SqliteLog, group: str = "test") -> list[int]:
     return found
 
 
+def child_environment() -> dict[str, str]:
+    """Return an environment in which a program of the tests finds what it imports from here."""
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])}
+
+
 @contextmanager
 def child(module: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
     """Run a test module as a program; it is killed in the end."""
     process = subprocess.Popen(
         [sys.executable, module, *map(str, arguments)],
+        env=child_environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

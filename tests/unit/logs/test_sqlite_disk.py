@@ -17,7 +17,7 @@ from qanat.interfaces import Span
 from qanat.logs import sqlite_file
 from qanat.records import Move
 from qanat.testing import FakeClock
-from tests.unit.logs.sqlite_kit import EVENTS, STAGE, ids_of, opened, publish
+from tests.unit.logs.sqlite_kit import EVENTS, STAGE, child_environment, ids_of, opened, publish
 
 # What the files may still grow by: a limit of the process behaves as a disk that is full.
 ROOM_BYTES = 2**20
@@ -30,7 +30,11 @@ NOISE = np.random.default_rng(1).bytes(200_000)
 def test_full_disk(tmp_path: Path) -> None:
     """On a full disk commits are Retryable, say so, and leave what was there; with room the same log goes on."""
     done = subprocess.run(
-        [sys.executable, __file__, str(tmp_path)], capture_output=True, text=True, check=False
+        [sys.executable, __file__, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=child_environment(),
     )
     assert 0 == done.returncode, done.stderr
     told = json.loads(done.stdout)

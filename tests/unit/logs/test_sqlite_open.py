@@ -190,6 +190,7 @@ def test_damaged(tmp_path: Path) -> None:
         publish(log, 1, 2)
         with log.file.writing() as connection:
             connection.execute("update batches set content = ?", (b"nonsense",))
+    with opened(tmp_path) as log:
         with pytest.raises(Fatal, match="damaged at offset 0"):
             ids_of(log)
         with log.file.writing() as connection:

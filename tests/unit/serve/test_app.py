@@ -20,6 +20,7 @@ from qanat.runtime.commit import Committer
 from qanat.runtime.registry import FILES
 from qanat.serve.app import create_app
 from qanat.serve.background import serving
+from qanat.serve.served import Served
 from qanat.session import Session, open_session
 from qanat.settings import CommonSettings
 from qanat.tables import DEAD_LETTERS, Append, arrow_schema
@@ -83,7 +84,7 @@ def _letter() -> dict[str, object]:
 
 @pytest.fixture
 def client(session: Session) -> TestClient:
-    return TestClient(create_app(PIPELINE, session))
+    return TestClient(create_app([Served(PIPELINE, session)]))
 
 
 def test_total(client: TestClient) -> None:
@@ -144,14 +145,14 @@ def test_metrics(session: Session) -> None:
     """/metrics has the run's counters and what the store tells."""
     telemetry = Telemetry()
     telemetry.count("qanat_commits_total", 3, pipeline="metering", stage="count")
-    text = TestClient(create_app(PIPELINE, session, telemetry=telemetry)).get("/metrics").text
+    text = TestClient(create_app([Served(PIPELINE, session, telemetry)])).get("/metrics").text
     assert 'qanat_commits_total{pipeline="metering",stage="count"} 3.0' in text
     assert 'qanat_stored_files{pipeline="metering",state="counted"} 1.0' in text
 
 
 def test_token(session: Session) -> None:
     """With a token nothing is answered without it."""
-    client = TestClient(create_app(PIPELINE, session, token=TOKEN))
+    client = TestClient(create_app([Served(PIPELINE, session)], token=TOKEN))
     assert 401 == client.get("/metrics").status_code
     assert 401 == client.get("/metrics", headers={"Authorization": "Bearer wrong"}).status_code
     assert 200 == client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).status_code
@@ -170,6 +171,7 @@ def test_listening_elsewhere(host: str) -> None:
 def test_listens(session: Session) -> None:
     """The service answers real requests on loopback, and ends with its context."""
     with serving(PIPELINE, session, Listening("127.0.0.1", 0)) as address:
-        assert "metering" == httpx.get(f"{address}/health").json()["pipeline"]
+        (told,) = httpx.get(f"{address}/health").json()["pipelines"]
+        assert "metering" == told["pipeline"]
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{address}/health")

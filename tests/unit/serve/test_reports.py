@@ -14,6 +14,7 @@ from qanat.pipelines.metering import PIPELINE
 from qanat.runtime.alarms import Alarm
 from qanat.runtime.registry import FILES
 from qanat.serve.app import create_app
+from qanat.serve.served import Served
 from qanat.session import open_session
 from qanat.settings import CommonSettings
 from qanat.tables import Append, arrow_schema
@@ -42,7 +43,7 @@ def store(tmp_path: Path, url: str) -> Iterator[Store]:
 def client(tmp_path: Path, url: str, store: Store, clock: FakeClock) -> Iterator[TestClient]:
     settings = CommonSettings(store=url, data_dir=tmp_path)
     with open_session(PIPELINE, settings, clock) as session:
-        yield TestClient(create_app(PIPELINE, session, clock=clock))
+        yield TestClient(create_app([Served(PIPELINE, session)], clock=clock))
 
 
 def test_lists(client: TestClient) -> None:
@@ -66,7 +67,7 @@ def test_rows(client: TestClient, store: Store) -> None:
 def test_empty(client: TestClient) -> None:
     """Nothing counted: no rows, no error."""
     for name in ("top", "usage", "growth", "files"):
-        assert {"rows": []} == client.get(f"/api/metering/reports/{name}").json()
+        assert [] == client.get(f"/api/metering/reports/{name}").json()["rows"]
 
 
 def test_chart(client: TestClient, store: Store) -> None:
@@ -90,8 +91,9 @@ def test_described(client: TestClient) -> None:
     """The description types each report's parameters and columns."""
     described = client.get("/openapi.json").json()
     schemas = described["components"]["schemas"]
-    columns = schemas["UsageReportRow"]["properties"]
-    assert ("string", "number") == (columns["amount"]["type"], columns["per_day"]["type"])
+    columns = schemas["MeteringUsageReportRow"]["properties"]
+    assert "string" == columns["amount"]["type"]
+    assert ["number", "null"] == [each["type"] for each in columns["per_day"]["anyOf"]]
     parameters = described["paths"]["/api/metering/reports/usage"]["get"]["parameters"]
     step = next(each for each in parameters if each["name"] == "step")
     assert ["auto", "hour", "day", "month"] == step["schema"]["enum"]
@@ -104,12 +106,16 @@ def test_health_goes_red(client: TestClient, store: Store, clock: FakeClock) -> 
     enter(store, file_row(2, "2026-11-22T12:10", "failed"))
     assert ("alarm", 503) == health(client)
     assert 200 == client.get("/health?alarms=false").status_code
-    ringing = [each for each in client.get("/health").json()["alarms"] if each["rings"]]
+    ringing = [
+        each for each in client.get("/api/metering/health").json()["alarms"] if each["rings"]
+    ]
     assert [("failed", "1 file failed or held within 1 d")] == [
         (each["alarm"], each["text"]) for each in ringing
     ]
     clock.advance(timedelta(hours=25).total_seconds())
-    ringing = [each for each in client.get("/health").json()["alarms"] if each["rings"]]
+    ringing = [
+        each for each in client.get("/api/metering/health").json()["alarms"] if each["rings"]
+    ]
     assert ["silence"] == [each["alarm"] for each in ringing]
 
 

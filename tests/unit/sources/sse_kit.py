@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from qanat.records import Batch
 from qanat.sources.sse import SseOptions, SseSource
@@ -31,20 +30,22 @@ def numbers(batch: Batch) -> list[int]:
     return found
 
 
-def source_on(server: SseServer, **options: Any) -> SseSource:
+def source_on(server: SseServer, **options: object) -> SseSource:
     """A source that waits briefly after failures."""
-    settings: dict[str, Any] = {
+    settings: dict[str, object] = {
         "url": server.url,
         "user_agent": "tests (tests@example.org)",
         "backoff_first_s": 0.01,
         "backoff_max_s": 0.02,
         **options,
     }
-    return SseSource(SseOptions(**settings), FakeClock())
+    return SseSource(SseOptions(**settings), FakeClock())  # type: ignore[arg-type]  # whatever a test names
 
 
 @contextmanager
-def reading(server: SseServer, position: str | None = None, **options: Any) -> Iterator[SseSource]:
+def reading(
+    server: SseServer, position: str | None = None, **options: object
+) -> Iterator[SseSource]:
     source = source_on(server, **options)
     source.open({"0": position})
     try:

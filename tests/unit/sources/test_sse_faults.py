@@ -1,7 +1,11 @@
 """Whatever a server of events does wrong, every event arrives, over one connection at a time."""
 
+import contextlib
+import socket
+import ssl
 import threading
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -247,3 +251,38 @@ def test_close_ends_the_connection(fault: Fault | None) -> None:
             assert not source.condition().connected
             until(lambda: server.connected == 0)
             assert not [each for each in threading.enumerate() if each.name == "sse-reader"]
+
+
+def test_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy that the environment names is asked, for the whole address."""
+    with SseServer(events(3)) as server:
+        monkeypatch.setenv("http_proxy", f"http://me:secret@127.0.0.1:{server.port}")
+        url = "http://stream.example/v2/stream/page-create"
+        with reading(server, url=url) as source:
+            assert [0, 1, 2] == read_to(source, 2)[0]
+        assert url == server.visits[0].target
+        assert "Basic bWU6c2VjcmV0" == server.visits[0].headers["proxy-authorization"]
+
+
+def test_unknown_certificate(certificate: Path) -> None:
+    """A server that can't be trusted is given nothing."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    asked: list[bytes] = []
+
+    def serve(listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection = listener.accept()[0]
+                with contextlib.suppress(OSError), connection:
+                    asked.append(context.wrap_socket(connection, server_side=True).recv(100))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, SseServer() as server:
+        thread = threading.Thread(target=serve, args=[listener], daemon=True)
+        thread.start()
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
+        with reading(server, url=url) as source:
+            until(lambda: "certificate" in source.condition().problem.lower())
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(PATIENCE_S)
+    assert [] == asked

@@ -100,7 +100,7 @@ _CHANGE: msgspec.json.Decoder[Change] = msgspec.json.Decoder(Change)
 _SKETCH: msgspec.json.Decoder[Sketch] = msgspec.json.Decoder(Sketch)
 
 decode = _CREATION.decode
-"""Read an event of the stream `page-create`: 2.5 µs for 1.5 kB."""
+"""Read an event of the stream `page-create`: 1.2 µs for 1.5 kB."""
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What `decode` raises when the bytes aren't such an event."""

@@ -325,3 +325,18 @@ def test_other_columns_are_no_matter() -> None:
     rows = storing.rows_of([Received("message", json.dumps(EVENT).encode(), NOW)])
     rows = rows.append_column("_partition", pa.array(["0"]))
     assert [ROW] == clean(rows, NOW).rows.to_pylist()
+
+
+def test_too_late_in_the_computation() -> None:
+    """What comes late isn't late in a recording that is all old; nor by one record that is far ahead."""
+
+    def at(day: str, number: int) -> Received:
+        event = json.loads(changed("meta.dt", f"{day}T00:00:00Z"))
+        event["meta"]["id"] = str(number)
+        return Received("message", json.dumps(event).encode(), NOW)
+
+    old = [at("2020-01-01", 1), at("2020-02-01", 2)]
+    assert 2 == len(judged(old).creations)
+    assert 1 == len(judged([*old, at("2090-01-01", 3), at("2020-01-02", 4)]).creations) - 3
+    late = judged([*old, at("2025-09-06", 5), at("2020-02-02", 6)])
+    assert (3, 1) == (len(late.creations), len(late.too_late))

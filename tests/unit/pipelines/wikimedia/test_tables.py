@@ -13,6 +13,7 @@ from qanat.pipelines.wikimedia.generator import Options
 from qanat.pipelines.wikimedia.reports import (
     DOMAIN_ARTICLES,
     DOMAINS,
+    NAME_PAGES,
     PAGE,
     REPORTS,
     TOP_USERS,
@@ -128,18 +129,18 @@ def test_user_pages(store: Store, creations: list[Creation]) -> None:
     """By id or name; users with one name on several wikis are told apart by the wiki."""
     busy = [row for row in creations if row.user_id is not None][::400]
     anonymous = [row for row in creations if row.who is not None and row.user_id is None]
-    asked: list[tuple[int | None, str | None, str | None]] = [
-        *((row.user_id, None, None) for row in busy),
-        *((row.user_id, None, row.wiki) for row in busy),
-        *((None, row.user_name, None) for row in (*busy, *anonymous[::40])),
-        *((None, row.user_name, row.wiki) for row in anonymous[::40]),
-    ]
-    nobody: list[tuple[int | None, str | None, str | None]] = [(0, None, None), (None, None, None)]
-    for user_id, user_name, wiki in asked + nobody:
-        expected = expect.user_pages(creations, user_id, user_name, wiki)
-        assert bool(expected) == ((user_id, user_name, wiki) not in nobody)
-        parameters = {"user_id": user_id, "user_name": user_name, "wiki": wiki}
-        assert expected == storing.answer(store, USER_PAGES, parameters), parameters
+    for row in busy:
+        for wiki in (None, row.wiki):
+            expected = expect.user_pages(creations, row.user_id, None, wiki)
+            told = {"user_id": row.user_id, "wiki": wiki}
+            assert expected == storing.answer(store, USER_PAGES, told)
+    for row in (*busy, *anonymous[::40]):
+        for wiki in (None, row.wiki):
+            expected = expect.user_pages(creations, None, row.user_name, wiki)
+            by_name = {"user_name": row.user_name, "wiki": wiki}
+            assert expected == storing.answer(store, NAME_PAGES, by_name)
+    assert [] == storing.answer(store, USER_PAGES, {"user_id": 0, "wiki": None})
+    assert [] == storing.answer(store, NAME_PAGES, {"user_name": None, "wiki": None})
 
 
 def test_page(store: Store, creations: list[Creation]) -> None:

@@ -2,10 +2,12 @@
 
 import sys
 import threading
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, cast
 
-from qanat.clock import Clock, SystemClock
+from qanat.clock import SystemClock
+from qanat.interfaces import Store
 from qanat.listening import Listening
 from qanat.options import settings_command, settings_reader
 from qanat.pipelines.metering import PIPELINE
@@ -19,7 +21,7 @@ from qanat.runtime.files import Summary
 from qanat.runtime.heaps import bound_heaps
 from qanat.service.service import Service
 from qanat.service.watch import Watch
-from qanat.session import open_session, owning
+from qanat.session import Operation, held, owning
 from qanat.telemetry import Telemetry
 from qanat.wiring import load
 
@@ -46,7 +48,7 @@ def run(settings: RunSettings) -> int:
         if address is not None:
             stack.enter_context(announcing(address, parts))
         if listening is not None:
-            _serve(stack, settings, listening, clock, telemetry)
+            _serve(stack, parts.store, offered, listening, telemetry)
         live = Live(parts, service.stopping)
         service.reloads(settings, read_again, live.apply, RELOADABLE)
         stack.enter_context(service.watched(_watch(service, parts)))
@@ -64,16 +66,13 @@ def _watch(service: Service, parts: Assembled) -> Watch:
 
 def _serve(
     stack: ExitStack,
-    settings: RunSettings,
+    store: Store,
+    offered: Mapping[str, Operation],
     listening: Listening,
-    clock: Clock,
     telemetry: Telemetry,
 ) -> None:
     serving = cast("Serving", load("qanat.serve.background:serving"))
-    session = stack.enter_context(
-        open_session(PIPELINE, settings, clock, operations=operations(clock, telemetry))
-    )
-    stack.enter_context(serving(PIPELINE, session, listening, telemetry))
+    stack.enter_context(serving(PIPELINE, held(store, offered), listening, telemetry))
 
 
 def _report(summary: Summary) -> int:

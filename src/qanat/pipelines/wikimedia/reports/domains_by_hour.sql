@@ -13,4 +13,4 @@ from hours
 left join domain_hours as counted
     on counted.hour = hours.hour
 where hours.hour < date_trunc('hour', cast($window_end as timestamptz))
-order by hour_start, coalesce(counted.pages, 0) desc, domain
+order by hour_start nulls last, coalesce(counted.pages, 0) desc, domain nulls last
