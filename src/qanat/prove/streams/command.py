@@ -20,6 +20,7 @@ from qanat.prove.extent import Extent
 from qanat.prove.harness import Harness
 from qanat.prove.ledger import Ledger, Line
 from qanat.prove.processes import Children
+from qanat.prove.streams.ground import Subject
 from qanat.prove.streams.history import Stock
 from qanat.prove.streams.origin import reference_of
 from qanat.prove.streams.proof import StreamsProof
@@ -158,7 +159,7 @@ def _proof(
         raise ConfigError(
             "--recording", None, "a file `.sse`", hint=f"{pipeline.name} ships none of its own."
         )
-    return StreamsProof(pipeline, reference, stock, truth, ITEMS, clock)
+    return StreamsProof(Subject(pipeline, reference, stock, truth, ITEMS, clock))
 
 
 def _there(recording: Path) -> Path:

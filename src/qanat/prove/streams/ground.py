@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +30,26 @@ _KEEP_ALIVE_S: Final = 0.2
 _IDLE_S: Final = 2.0
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is proved, and on what.
+
+    Attributes:
+        reference: How `qanat run` is told which pipeline.
+        stock: The events of all scenarios.
+        truth: Says what they come to.
+        items: They are handed over in so many pieces.
+        clock: The time at which they are received, about.
+    """
+
+    pipeline: Pipeline
+    reference: str
+    stock: Stock
+    truth: Truth
+    items: int
+    clock: Clock
+
+
 class StreamGround:
     """A server whose history grows, and runs that read it (see `qanat.prove.proof.Ground`).
 
@@ -41,33 +61,18 @@ class StreamGround:
         read_to: How many events there were when everything had been read.
     """
 
-    def __init__(
-        self,
-        pipeline: Pipeline,
-        reference: str,
-        stock: Stock,
-        truth: Truth,
-        place: Path,
-        store: str,
-        workload: str,
-        items: int,
-        clock: Clock,
-    ) -> None:
-        self._pipeline = pipeline
-        self._reference = reference
-        self._stock = stock
-        self._truth = truth
+    def __init__(self, subject: Subject, place: Path, store: str, workload: str) -> None:
+        self._subject = subject
         self._place = place
         self._settings = CommonSettings(store=store, data_dir=place / "data")
         self._workload = workload
-        self._clock = clock
         self._chance = random.Random(f"{workload} {place.name}")
-        self.item_events = max(1, stock.count // items)
+        self.item_events = max(1, subject.stock.count // subject.items)
         self.accepts_gap = False
         self.settles = workload == REPORTS
         self.read_to = 0
         self._missed: list[range] = []
-        self.history = Shown(stock)
+        self.history = Shown(subject.stock)
         self.server = SseServer((), Manners(keep_alive_s=_KEEP_ALIVE_S))
         self.server.history = self.history
         self.server.__enter__()
@@ -97,7 +102,7 @@ class StreamGround:
         }
         options = [text for name, value in settings.items() for text in (f"--{name}", str(value))]
         options += ["--accept-gap"] if self.accepts_gap else []
-        return ["run", self._reference, *options, *([] if watching else ["--once"])]
+        return ["run", self._subject.reference, *options, *([] if watching else ["--once"])]
 
     def prepare(self) -> None:
         """Nothing to prepare."""
@@ -129,14 +134,18 @@ class StreamGround:
 
     def tally(self) -> Tally:
         """Compare everything with what the server's events come to."""
-        now = self._clock.now()
+        now = self._subject.clock.now()
         found = self._kept()
         with (
-            self._truth.of(self._place, self._stock.events(self._numbers()), now) as expected,
-            open_session(self._pipeline, self._settings, self._clock) as session,
+            self._subject.truth.of(
+                self._place, self._subject.stock.events(self._numbers()), now
+            ) as expected,
+            open_session(self._subject.pipeline, self._settings, self._subject.clock) as session,
         ):
             due = DUE[scheme_of(self._settings.store)]
-            result = tally(self._pipeline, session, expected, found, now, due, settled=self.settles)
+            result = tally(
+                self._subject.pipeline, session, expected, found, now, due, settled=self.settles
+            )
         if found is None:
             return result
         missing = sum(1 for _ in self._numbers()) - len(found.numbers)
@@ -144,11 +153,11 @@ class StreamGround:
         return replace(result, problems=(*result.problems, *told))
 
     def _kept(self) -> Kept | None:
-        topic = first_topic(self._pipeline)
+        topic = first_topic(self._subject.pipeline)
         if topic is None:
             return None
-        stream, folder = self._stock.events(self._numbers()), self._settings.data_dir
-        return kept(self._pipeline, topic, folder, self._clock, stream)
+        stream, folder = self._subject.stock.events(self._numbers()), self._settings.data_dir
+        return kept(self._subject.pipeline, topic, folder, self._subject.clock, stream)
 
     def _numbers(self) -> Iterator[int]:
         """Yield which events could be read."""

@@ -5,12 +5,9 @@ from pathlib import Path
 from typing import Final
 
 from qanat import failpoints
-from qanat.clock import Clock
 from qanat.pipeline import Pipeline
 from qanat.prove.streams.faults import KINDS, TURNED_AWAY
-from qanat.prove.streams.ground import REPORTS, USUAL, StreamGround
-from qanat.prove.streams.history import Stock
-from qanat.prove.streams.truth import Truth
+from qanat.prove.streams.ground import REPORTS, USUAL, StreamGround, Subject
 from qanat.runtime.windows import is_stored
 
 # What only runs of other kinds do.
@@ -23,23 +20,11 @@ class StreamsProof:
     """See `qanat.prove.proof.Proof`.
 
     Args:
-        pipeline: Of streams.
-        reference: How `qanat run` is told which one.
-        stock: The events of all scenarios.
-        truth: What they come to.
-        items: The stock is handed over in so many pieces.
-        clock: The time at which they are received, about.
+        subject: What is proved.
     """
 
-    def __init__(
-        self,
-        pipeline: Pipeline,
-        reference: str,
-        stock: Stock,
-        truth: Truth,
-        items: int,
-        clock: Clock,
-    ) -> None:
+    def __init__(self, subject: Subject) -> None:
+        pipeline = subject.pipeline
         self.pipeline = pipeline.name
         self.started = "stage.started"
         self.committed = frozenset({"source.connected"})
@@ -53,8 +38,7 @@ class StreamsProof:
         )
         self.repeats_end_with = 0
         self.announced: Mapping[str, str] = {}
-        self.items = items
-        self.events = stock.count
+        self.items = subject.items
         self.unreachable: Mapping[str, str] = _unreachable(pipeline)
         self.points: Mapping[str, str] = {
             point: REPORTS if point.startswith(_REPORTS) else USUAL
@@ -65,12 +49,11 @@ class StreamsProof:
         self.disturbances: Mapping[str, tuple[str, str]] = {
             f"stream:{kind}": (kind, "") for kind in kinds
         }
-        self._made = (pipeline, reference, stock, truth)
-        self._clock = clock
+        self._subject = subject
 
     def ground(self, place: Path, store: str, workload: str) -> StreamGround:
         """Make an empty ground."""
-        return StreamGround(*self._made, place, store, workload, self.items, self._clock)
+        return StreamGround(self._subject, place, store, workload)
 
 
 def _unreachable(pipeline: Pipeline) -> Mapping[str, str]:
