@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-INSTALLED = {"sshd": "openssh-server", "systemd-analyze": "systemd"}
+INSTALLED = {"chromium": "chromium", "sshd": "openssh-server", "systemd-analyze": "systemd"}
 UNPACKED = {"promtool": "prometheus"}
 """The package of each program."""
 

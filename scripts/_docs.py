@@ -11,12 +11,13 @@ from pathlib import Path
 
 import _docs_commands as commands
 import _docs_http as http
+import _docs_sql as sql
 import _docs_tables as tables
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 COMMAND = "python3 scripts/docs.py"
 
-PARTS: Mapping[str, Callable[[], str]] = {**commands.PARTS, **tables.PARTS, **http.PARTS}
+PARTS: Mapping[str, Callable[[], str]] = {**commands.PARTS, **tables.PARTS, **http.PARTS, **sql.PARTS}
 """Every part by its name."""
 
 _PART = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->\n)", re.DOTALL)

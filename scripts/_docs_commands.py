@@ -15,10 +15,13 @@ from qanat.pipelines.metering.commands.demo import DemoSettings
 from qanat.pipelines.metering.commands.generate import GenerateSettings
 from qanat.pipelines.metering.settings import RunSettings
 from qanat.prove.command import ProveSettings
+from qanat.prove.streams.command import ProveStreamSettings
 from qanat.serve.command import ServeSettings
 from qanat.service.supervisor import SuperviseSettings
 from qanat.service.tell import DeathSettings
 from qanat.settings import CommonSettings, Field, fields
+from qanat.streaming.demo import StreamDemoSettings
+from qanat.streaming.settings import LogSettings, StreamSettings
 
 # As wide as a page of code is anywhere; the same on every machine.
 HELP_WIDTH = 96
@@ -29,8 +32,12 @@ DECLARATIONS: Mapping[str, type[msgspec.Struct]] = {
     "announce": AnnounceSettings,
     "generate": GenerateSettings,
     "demo": DemoSettings,
+    "log": LogSettings,
+    "run-streams": StreamSettings,
+    "demo-streams": StreamDemoSettings,
     "serve": ServeSettings,
     "prove": ProveSettings,
+    "prove-streams": ProveStreamSettings,
     "died": DeathSettings,
     "supervise": SuperviseSettings,
 }

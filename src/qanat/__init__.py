@@ -24,8 +24,20 @@ from qanat.interfaces import (
     Transaction,
     WorkSource,
 )
-from qanat.pipeline import Chart, Input, Order, Parameter, Pipeline, Report, Shape, Stage, Write
-from qanat.records import Batch, Item, Move, Partition, Position, Progress, Staged
+from qanat.pipeline import (
+    Chart,
+    Deduplicate,
+    Input,
+    Lookup,
+    Order,
+    Parameter,
+    Pipeline,
+    Report,
+    Shape,
+    Stage,
+    Write,
+)
+from qanat.records import Batch, Item, Move, Partition, Position, Progress, Staged, Transformed
 from qanat.tables import (
     Add,
     Append,
@@ -35,6 +47,7 @@ from qanat.tables import (
     Latest,
     Replace,
     Table,
+    Topic,
     Upsert,
     WriteMode,
 )
@@ -52,12 +65,14 @@ __all__ = [
     "ColumnType",
     "CommitUnknown",
     "ConfigError",
+    "Deduplicate",
     "Fatal",
     "Fenced",
     "Input",
     "InsertNew",
     "Item",
     "Latest",
+    "Lookup",
     "MissingExtra",
     "Move",
     "Order",
@@ -82,7 +97,9 @@ __all__ = [
     "SystemClock",
     "Table",
     "TooLarge",
+    "Topic",
     "Transaction",
+    "Transformed",
     "Upsert",
     "WorkSource",
     "Write",

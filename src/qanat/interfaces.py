@@ -449,6 +449,11 @@ class Statement(Protocol):
         """The columns of its result, in order."""
         ...
 
+    @property
+    def parameters(self) -> frozenset[str]:
+        """The names of the parameters in it."""
+        ...
+
     def text_for(self, engine: str) -> str:
         """Return what an engine runs.
 
@@ -477,7 +482,9 @@ class Engine(Protocol):
         relations: Mapping[str, "pa.Table"],
         parameters: Mapping[str, Scalar] | None = None,
     ) -> "pa.Table":
-        """Run a statement over `relations`; return its rows in the types of its columns. Nothing of it is kept.
+        """Run a statement over `relations`; return its rows in the types of its columns.
+
+        Relations and parameters that it doesn't name are ignored.
 
         Raises:
             TooLarge: It doesn't fit into memory; the runtime halves the batch.

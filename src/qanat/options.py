@@ -48,6 +48,16 @@ class Logging(Protocol):
         ...
 
 
+@runtime_checkable
+class Named(Protocol):
+    """A pipeline, of which only the name matters here."""
+
+    @property
+    def name(self) -> str:
+        """That of its table in `qanat.toml`."""
+        ...
+
+
 class SettingsCommand(click.Command):
     """A command whose options are settings; others can ask it which."""
 
@@ -71,8 +81,8 @@ def settings_command(
         run: Called with the filled settings, and the values of `extra_params` by name; returns the
             exit code.
         help: The first sentence is shown in lists of commands.
-        pipeline: The table of `qanat.toml` that applies. None: the value of the extra parameter
-            `pipeline`, if there is one.
+        pipeline: The table of `qanat.toml` that applies. None: that of the extra parameter `pipeline`, a name
+            or a pipeline, if there is one.
         extra_params: Arguments and options beside the settings; they come first in the help.
     """
     extra = {param.name for param in extra_params}
@@ -85,6 +95,8 @@ def settings_command(
         beside = {key: value for key, value in values.items() if key in extra}
         given = {key: value for key, value in values.items() if key not in extra}
         table = pipeline or beside.get("pipeline")
+        if isinstance(table, Named):
+            table = table.name
         settings = load_settings(declaration, given, pipeline=None if table is None else str(table))
         code = run(settings, **beside)
         if code:

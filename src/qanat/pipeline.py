@@ -62,7 +62,8 @@ class Deduplicate:
             narrow span of a large table is looked at.
         happened: The column that says when a record came about.
         received: The column that says when it was received.
-        horizon_s: A record that was received so long after it came about isn't judged but becomes a dead letter `too_late`.
+        horizon_s: A record that was received so long after it came about, and lies so far behind the newest, isn't judged but
+            becomes a dead letter `too_late` (see `runtime.lateness`).
     """
 
     table: Table
@@ -203,6 +204,8 @@ class Pipeline:
         lookups: What `qanat reports` and the service answer besides.
         alarms: Import string of a function `(session, now) -> Readings` that tells how far everything is from an alarm.
         recording: `package:file` of the recorded input that `qanat demo` plays.
+        proof: Import string of what computes a second time what the tables of a stream have to hold, for `qanat prove` (see
+            `qanat.prove.streams.truth.StreamProof`); without it a run to which nothing is done is the measure.
     """
 
     name: str
@@ -217,3 +220,4 @@ class Pipeline:
     alarms: str | None = None
     topics: tuple[Topic, ...] = ()
     recording: str = ""
+    proof: str = ""

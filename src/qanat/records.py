@@ -1,10 +1,12 @@
 """What moves through a pipeline: batches, items, positions, staged parts, dead letters."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
+
+from qanat.tables import Table, arrow_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -65,6 +67,27 @@ class Transformed:
 
     rows: "pa.Table"
     rejected: "pa.Table | None" = None
+
+    @classmethod
+    def of(
+        cls,
+        table: Table,
+        rows: Iterable[Mapping[str, object]],
+        rejected: Iterable[tuple[int, str, bytes]] = (),
+    ) -> "Transformed":
+        """Make it of Python's own values, for transforms that go record by record.
+
+        Args:
+            table: The shape of the rows; of a topic, its `shape`.
+            rows: By column.
+            rejected: The place among the given rows, the reason, and the record as it was received.
+        """
+        import pyarrow as pa
+
+        made = pa.Table.from_pylist(list(rows), schema=arrow_schema(table))
+        letters = [{"row": row, "reason": reason, "raw": raw} for row, reason, raw in rejected]
+        shape = pa.schema([("row", pa.int64()), ("reason", pa.string()), ("raw", pa.binary())])
+        return cls(made, pa.Table.from_pylist(letters, schema=shape) if letters else None)
 
 
 @dataclass(frozen=True, slots=True)

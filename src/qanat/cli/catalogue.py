@@ -6,7 +6,7 @@ from typing import NamedTuple, cast
 import click
 
 from qanat.pipeline import Pipeline
-from qanat.wiring import PIPELINES, load, pipeline_named
+from qanat.wiring import Known, known_pipelines, load
 
 
 class Entry(NamedTuple):
@@ -21,6 +21,7 @@ COMMANDS: dict[str, Entry] = {
     "dead-letters": Entry("qanat.cli.dead_letters:DEAD_LETTERS", "List rejected records."),
     "died": Entry("qanat.cli.died:DIED", "Tell that a run has died, and why."),
     "export": Entry("qanat.cli.export:EXPORT", "Write what has a run started unattended."),
+    "new": Entry("qanat.cli.new:NEW", "Begin a pipeline of your own."),
     "reports": Entry("qanat.cli.reports:REPORTS", "Tell what a pipeline's tables say, or draw it."),
     "serve": Entry("qanat.serve.command:SERVE", "Answer over HTTP."),
     "show": Entry("qanat.cli.show:SHOW", "Draw a pipeline, with the guarantee of each edge."),
@@ -54,6 +55,11 @@ def offering(operation: str) -> Sequence[Pipeline]:
     return [pipeline for pipeline in _pipelines() if operation in pipeline.operations]
 
 
+def broken() -> Sequence[Known]:
+    """Return the pipelines that are listed here and can't be had, with the reason."""
+    return [known for known in known_pipelines() if known.pipeline is None]
+
+
 def command_of(pipeline: Pipeline, operation: str) -> click.Command:
     """Import the command of an operation; what pipelines of one kind share makes it for each of them."""
     found = load(pipeline.operations[operation])
@@ -69,4 +75,4 @@ def offered() -> dict[str, str]:
 
 
 def _pipelines() -> Sequence[Pipeline]:
-    return [pipeline_named(name) for name in sorted(PIPELINES)]
+    return [known.pipeline for known in known_pipelines() if known.pipeline is not None]

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from qanat.cli.naming import pipeline_argument
 from qanat.cli.sql import format_options
 from qanat.clock import SystemClock
 from qanat.interfaces import Scalar
 from qanat.options import settings_command
 from qanat.output import Form, Row, bytes_text, form_of, print_rows, rows_of
+from qanat.pipeline import Pipeline
 from qanat.session import open_session
 from qanat.settings import CommonSettings
-from qanat.wiring import pipeline_named
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,7 +45,7 @@ _TABLE = ("id", "file", "line", "offset", "reason", "length", "raw", "state")
 
 def dead_letters(
     settings: CommonSettings,
-    pipeline: str,
+    pipeline: Pipeline,
     state: str,
     limit: int | None,
     file: str | None,
@@ -56,7 +57,7 @@ def dead_letters(
     form = form_of(as_json=as_json, as_csv=as_csv)
     names = _TABLE if form is Form.TABLE else FIELDS
     with (
-        open_session(pipeline_named(pipeline), settings, SystemClock()) as session,
+        open_session(pipeline, settings, SystemClock()) as session,
         session.stream(sql, parameters) as reader,
     ):
         print_rows(names, _told(reader, names), form)
@@ -105,7 +106,7 @@ DEAD_LETTERS = settings_command(
     help="List the records of PIPELINE that couldn't be counted: their place, reason and bytes.",
     pipeline=None,
     extra_params=[
-        click.Argument(["pipeline"]),
+        pipeline_argument(),
         click.Option(
             ["--state"],
             type=click.Choice(STATES),

@@ -22,11 +22,11 @@ def systemd(
     to: Path | None,
 ) -> None:
     """Write or print the units."""
-    environment_file = environment_file or f"/etc/qanat/{pipeline}.env"
-    if not environment_file.startswith("/"):
+    if environment_file and not environment_file.startswith("/"):
         raise click.UsageError("--environment-file has to be a whole path.")
-    place = Place(user, directory.absolute(), environment_file)
     run = running(pipeline, run_options)
+    environment_file = environment_file or f"/etc/qanat/{run.name}.env"
+    place = Place(user, directory.absolute(), environment_file)
     written = units(run, command_line(run), place)
     for name, text in written.items():
         if to is None:
@@ -47,7 +47,7 @@ def cron(
     place = directory.absolute()
     run.settings(place, {})
     words = command_line(run, "supervise")
-    sys.stdout.write(cron_line(words, schedule, place, log or f"{pipeline}.log"))
+    sys.stdout.write(cron_line(words, schedule, place, log or f"{run.name}.log"))
 
 
 EXPORT = click.Group(

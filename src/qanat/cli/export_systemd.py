@@ -119,13 +119,13 @@ def units(run: Running, words: Sequence[str], place: Place) -> dict[str, str]:
         ConfigError: The run would refuse its settings.
     """
     settings = run.settings(place.directory, {})
-    unit, failed = f"qanat-{run.pipeline}.service", f"qanat-{run.pipeline}{FAILED}.service"
+    unit, failed = f"qanat-{run.name}.service", f"qanat-{run.name}{FAILED}.service"
     stop_s = float(getattr(settings, "stop_timeout", STOP_TIMEOUT_S)) + GRACE_S
     writable = folders(run, settings, place.directory)
     values = {
         "unit": unit,
         "failed": failed,
-        "pipeline": run.pipeline,
+        "pipeline": run.name,
         "title": run.title,
         "command": " ".join(map(word, words)),
         "died": " ".join(map(word, [*program(), "died"])),

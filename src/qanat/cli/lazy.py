@@ -1,6 +1,6 @@
 """Groups of commands that import a command when it is asked for, and not when they list it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import click
@@ -9,11 +9,13 @@ from qanat.cli.catalogue import (
     COMMANDS,
     OPERATIONS,
     WITHOUT_PIPELINE,
+    broken,
     command_of,
     offered,
     offering,
 )
-from qanat.wiring import PIPELINES, load, pipeline_named
+from qanat.outside import is_file
+from qanat.wiring import load, pipeline_named, pipeline_names
 
 
 class NobodyReads(Exception):
@@ -48,6 +50,7 @@ class Root(click.Group):
         for title, rows in (("Pipelines", list(offered().items())), ("Looking", looking)):
             with formatter.section(title):
                 formatter.write_dl(rows)
+        _tell_broken(formatter)
 
 
 class OperationGroup(click.Group):
@@ -77,7 +80,7 @@ class OperationGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command that a pipeline declares for the operation."""
-        if cmd_name not in PIPELINES:
+        if not is_file(cmd_name) and cmd_name not in pipeline_names():
             return None
         pipeline = pipeline_named(cmd_name)
         if self._operation not in pipeline.operations:
@@ -88,12 +91,12 @@ class OperationGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the pipeline: the first argument, or behind options, or the only one there is."""
+        name = self._named(args)
+        command = None if name is None else self.get_command(ctx, name)
+        if name is not None and command is not None:
+            return name, command, [*args[: args.index(name)], *args[args.index(name) + 1 :]]
         there = self.list_commands(ctx)
-        name = args[0] if args[0] in there else _behind_options(args, there)
-        if name is not None:
-            args = [*args[: args.index(name)], *args[args.index(name) + 1 :]]
-            return name, self.get_command(ctx, name), args
-        if self._operation in WITHOUT_PIPELINE and len(there) == 1:
+        if name is None and self._operation in WITHOUT_PIPELINE and len(there) == 1:
             return there[0], self.get_command(ctx, there[0]), args
         known = ", ".join(there) or "none"
         given = "Options alone don't name" if args[0].startswith("-") else f"{args[0]!r} isn't"
@@ -109,11 +112,28 @@ class OperationGroup(click.Group):
         if self._operation in WITHOUT_PIPELINE and len(pipelines) == 1:
             formatter.write_paragraph()
             formatter.write_text(f"The name may be left out: there is only {pipelines[0].name}.")
+        _tell_broken(formatter)
+
+    def _named(self, args: Sequence[str]) -> str | None:
+        """Find the pipeline among the arguments: a name that is known, or else a file."""
+        names = pipeline_names()
+        found = _first(args, lambda argument: argument in names)
+        if found is None and self._operation not in WITHOUT_PIPELINE:
+            found = _first(args, is_file)
+        return found
 
 
-def _behind_options(args: Sequence[str], names: Sequence[str]) -> str | None:
-    """Find the pipeline's name in `--option value name …`."""
+def _first(args: Sequence[str], fits: Callable[[str], bool]) -> str | None:
+    """Find the pipeline's name: the first argument, or in `--option value name …`."""
     if not args[0].startswith("-"):
-        return None
+        return args[0] if fits(args[0]) else None
     args = args[: args.index("--")] if "--" in args else args
-    return next((argument for argument in args if argument in names), None)
+    return next((argument for argument in args if fits(argument)), None)
+
+
+def _tell_broken(formatter: click.HelpFormatter) -> None:
+    """Say which of the listed pipelines can't be had, and go on without them."""
+    rows = [(known.name, known.problem) for known in broken()]
+    if rows:
+        with formatter.section("Can't be read"):
+            formatter.write_dl(rows)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack, cast
 
 import click
 
+from qanat.cli.naming import pipeline_argument
 from qanat.cli.sql import format_options
 from qanat.clock import SystemClock
 from qanat.errors import ConfigError
@@ -17,7 +18,7 @@ from qanat.reports.answer import END, Answer, ask, parameters_of
 from qanat.reports.lookup import OFFSET_MAX, ROWS, ROWS_MAX, look_up
 from qanat.session import open_session
 from qanat.settings import CommonSettings
-from qanat.wiring import load, pipeline_named
+from qanat.wiring import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,20 +41,19 @@ class Options(TypedDict):
 
 
 def reports(
-    settings: CommonSettings, pipeline: str, report: str | None, **options: Unpack[Options]
+    settings: CommonSettings, pipeline: Pipeline, report: str | None, **options: Unpack[Options]
 ) -> int:
     """Print one report or look-up of a pipeline, or which ones there are."""
-    declared = pipeline_named(pipeline)
     if report is None:
         if options["given"] or options["end"] or options["png"]:
-            raise ConfigError("REPORT", None, f"given with --set and --png: {_names(declared)}")
-        _list(declared, form_of(as_json=options["as_json"], as_csv=options["as_csv"]))
+            raise ConfigError("REPORT", None, f"given with --set and --png: {_names(pipeline)}")
+        _list(pipeline, form_of(as_json=options["as_json"], as_csv=options["as_csv"]))
         return 0
-    question = _question(declared, report)
+    question = _question(pipeline, report)
     if isinstance(question, Lookup):
-        _print_page(declared, settings, question, options)
+        _print_page(pipeline, settings, question, options)
     else:
-        _print_report(declared, settings, question, options)
+        _print_report(pipeline, settings, question, options)
     return 0
 
 
@@ -159,7 +159,7 @@ REPORTS = settings_command(
     help="Tell what PIPELINE's tables say, by REPORT (or the name of a look-up); without one, list which there are.",
     pipeline=None,
     extra_params=[
-        click.Argument(["pipeline"]),
+        pipeline_argument(),
         click.Argument(["report"], required=False),
         click.Option(
             ["--set", "given"],

@@ -12,6 +12,7 @@ import msgspec
 from qanat.cli.catalogue import command_of
 from qanat.errors import ConfigError
 from qanat.options import SettingsCommand
+from qanat.outside import is_file
 from qanat.settings import Field, fields
 from qanat.settings import load as load_settings
 from qanat.wiring import pipeline_named
@@ -22,11 +23,14 @@ class Running:
     """A run as its command line describes it.
 
     Attributes:
+        pipeline: As a command line names it from anywhere: its name, or its file.
+        name: The pipeline's own.
         given: What the command line says, by the names of settings.
         declaration: The settings that the run has.
     """
 
     pipeline: str
+    name: str
     title: str
     given: Mapping[str, object]
     declaration: type[msgspec.Struct]
@@ -42,7 +46,7 @@ class Running:
         return load_settings(
             self.declaration,
             self.given,
-            pipeline=self.pipeline,
+            pipeline=self.name,
             directory=directory,
             environment=environment,
         )
@@ -65,7 +69,8 @@ def running(pipeline: str, arguments: Sequence[str]) -> Running:
     command = cast("SettingsCommand", command_of(declared, "run"))
     context = command.make_context(f"qanat run {pipeline}", list(arguments))
     given = {name: value for name, value in context.params.items() if value is not None}
-    return Running(pipeline, declared.title, given, command.declaration)
+    named = str(Path(pipeline).absolute()) if is_file(pipeline) else pipeline
+    return Running(named, declared.name, declared.title, given, command.declaration)
 
 
 def program() -> list[str]:

@@ -6,6 +6,7 @@ from itertools import groupby
 
 import click
 
+from qanat.cli.naming import pipeline_argument
 from qanat.options import settings_command
 from qanat.output import drawable, print_json
 from qanat.pipeline import Pipeline
@@ -13,17 +14,20 @@ from qanat.runtime.plan import Edge, plan
 from qanat.session import Json, capabilities_of
 from qanat.settings import CommonSettings
 from qanat.tables import Table
-from qanat.wiring import pipeline_named, scheme_of
+from qanat.wiring import is_of_streams, scheme_of
 
 
-def show(settings: CommonSettings, pipeline: str, as_json: bool) -> int:
+def show(settings: CommonSettings, pipeline: Pipeline, as_json: bool) -> int:
     """Draw a pipeline as it would run on the settings' store."""
-    declared = pipeline_named(pipeline)
-    edges = plan(declared, capabilities_of(settings))
+    if is_of_streams(pipeline):
+        from qanat.streaming.checks import check_pipeline
+
+        check_pipeline(pipeline)
+    edges = plan(pipeline, capabilities_of(settings))
     if as_json:
-        print_json(_described(declared, settings, edges))
+        print_json(_described(pipeline, settings, edges))
     else:
-        drawing = "\n".join(_drawing(declared, settings, edges))
+        drawing = "\n".join(_drawing(pipeline, settings, edges))
         sys.stdout.write(f"{drawable(drawing, sys.stdout)}\n")
     return 0
 
@@ -105,7 +109,7 @@ SHOW = settings_command(
     help="Draw PIPELINE: where it reads, its stages, its tables, and the guarantee of each edge.",
     pipeline=None,
     extra_params=[
-        click.Argument(["pipeline"]),
+        pipeline_argument(),
         click.Option(["--json", "as_json"], is_flag=True, help="Print JSON."),
     ],
 )

@@ -4,21 +4,22 @@ import sys
 
 import click
 
+from qanat.cli.naming import pipeline_argument
 from qanat.clock import SystemClock
 from qanat.options import settings_command
 from qanat.output import form_of, print_batches
+from qanat.pipeline import Pipeline
 from qanat.session import open_session
 from qanat.settings import CommonSettings
-from qanat.wiring import pipeline_named
 
 
 def sql(
-    settings: CommonSettings, pipeline: str, statement: str, as_json: bool, as_csv: bool
+    settings: CommonSettings, pipeline: Pipeline, statement: str, as_json: bool, as_csv: bool
 ) -> int:
     """Run a statement and print what it returns, as it comes."""
     text = sys.stdin.read() if statement == "-" else statement
     with (
-        open_session(pipeline_named(pipeline), settings, SystemClock()) as session,
+        open_session(pipeline, settings, SystemClock()) as session,
         session.stream(text) as reader,
     ):
         print_batches(reader, form_of(as_json=as_json, as_csv=as_csv))
@@ -40,7 +41,7 @@ SQL = settings_command(
     help="Run STATEMENT on the tables of PIPELINE; it may only read. `-`: from standard input.",
     pipeline=None,
     extra_params=[
-        click.Argument(["pipeline"]),
+        pipeline_argument(),
         click.Argument(["statement"]),
         *format_options("one object per row"),
     ],

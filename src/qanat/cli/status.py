@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 import click
 
+from qanat.cli.naming import pipeline_argument
 from qanat.cli.status_remote import remote_rows, remote_state
 from qanat.clock import SystemClock
 from qanat.options import load_settings, settings_command
@@ -20,7 +21,7 @@ from qanat.session import (
     store_text,
 )
 from qanat.settings import CommonSettings
-from qanat.wiring import PIPELINES, pipeline_named, readings_of
+from qanat.wiring import known_pipelines, readings_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -45,9 +46,9 @@ _PROBLEMS = (
 _LETTERS = "select count(*) as open from dead_letters where state = 'open'"
 
 
-def status(settings: CommonSettings, pipeline: str | None, as_json: bool) -> int:
+def status(settings: CommonSettings, pipeline: Pipeline | None, as_json: bool) -> int:
     """Print the state of one pipeline, or of all of which the settings' store knows anything."""
-    found = [_described(pipeline_named(pipeline), settings)] if pipeline else list(_all())
+    found = [_described(pipeline, settings)] if pipeline else list(_all())
     if as_json:
         print_json({"pipelines": found})
     elif not found:
@@ -61,11 +62,14 @@ def status(settings: CommonSettings, pipeline: str | None, as_json: bool) -> int
 def _all() -> Iterator[dict[str, Json]]:
     given = click.get_current_context().params
     options = {name: value for name, value in given.items() if name not in {"pipeline", "as_json"}}
-    for name in sorted(PIPELINES):
+    for known in known_pipelines():
+        if known.pipeline is None:
+            sys.stderr.write(f"{known.name} is left out: {known.problem}\n")
+            continue
         # Each by its own settings: qanat.toml may give it a store of its own.
-        settings = load_settings(CommonSettings, options, pipeline=name)
+        settings = load_settings(CommonSettings, options, pipeline=known.name)
         try:
-            yield _described(pipeline_named(name), settings)
+            yield _described(known.pipeline, settings)
         except NothingYet:
             continue
 
@@ -194,7 +198,7 @@ STATUS = settings_command(
     help="Tell how PIPELINE is doing, or every pipeline that was used here.",
     pipeline=None,
     extra_params=[
-        click.Argument(["pipeline"], required=False),
+        pipeline_argument(required=False),
         click.Option(["--json", "as_json"], is_flag=True, help="Print JSON."),
     ],
 )

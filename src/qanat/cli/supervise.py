@@ -11,9 +11,10 @@ from qanat.service.tell import check
 def supervise(settings: SuperviseSettings, pipeline: str, run_options: tuple[str, ...]) -> int:
     """Supervise `qanat run PIPELINE RUN_OPTIONS` until it ends."""
     check(settings)
-    run = running(pipeline, run_options).settings()
+    described = running(pipeline, run_options)
+    run = described.settings()
     return Supervisor(
-        name=pipeline,
+        name=described.name,
         command=[*program(), "run", pipeline, *run_options],
         settings=settings,
         clock=SystemClock(),

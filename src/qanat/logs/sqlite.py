@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from qanat.errors import ConfigError, Fatal
+from qanat.errors import ConfigError, Fatal, QanatError
 from qanat.interfaces import Capabilities, Change, LogOptions, Span, Trimmed
 from qanat.logs import sqlite_schema, sqlite_topics, sqlite_trim
 from qanat.logs.sqlite_claims import Claims, lock_at
@@ -49,31 +49,42 @@ def open_log(url: str, pipeline: str, options: LogOptions) -> "SqliteLog":
 
 
 class SqliteLog:
-    """A `Log` in a file. See `open_log`."""
+    """A `Log` in a file. See `open_log`.
+
+    Attributes:
+        path: The file.
+        file: Its connections.
+        identity: A UUID made with it.
+    """
 
     capabilities = Capabilities(transactional=True, shared=True)
 
     def __init__(self, path: Path, options: LogOptions) -> None:
-        self.path = path
+        # Whatever name or link it is opened by, processes have to meet in one folder.
+        self.path = path.resolve()
         self._options = options
-        _prepare(path, options)
-        self._shared: Shared = joined(path)
-        self._file = LogFile(path, self._shared, read_only=options.read_only)
-        self._claims = Claims(folder_of(path))
-        self._readers = Readers(self._file, options.clock)
-        with self._file.reading() as connection:
-            self.identity = sqlite_topics.identity(connection)
+        _prepare(self.path, options)
+        self._shared: Shared = joined(self.path)
+        self.file = LogFile(self.path, self._shared, read_only=options.read_only)
+        self._claims = Claims(self._shared.folder)
+        self._readers = Readers(self.file, options.clock)
+        try:
+            with self.file.reading() as connection:
+                self.identity = sqlite_topics.identity(connection)
+        except QanatError:
+            self.close()
+            raise
 
     def create(self, topics: Sequence[Topic]) -> Sequence[Change]:
         self._check_writable()
-        with self._file.writing() as connection:
+        with self.file.writing() as connection:
             return sqlite_topics.create(connection, topics)
 
     def source(self, topic: Topic, group: str) -> SqliteSource:
         if not self._options.read_only:
             self._shared.listen()
         return SqliteSource(
-            self._file, self._shared, self._readers, self._options.clock, topic, group
+            self.file, self._shared, self._readers, self._options.clock, topic, group
         )
 
     def claim(
@@ -81,7 +92,7 @@ class SqliteLog:
     ) -> Mapping[Partition, Progress]:
         self._check_writable()
         ours = self._claims.take(stage, partitions, owner)
-        with self._file.reading() as connection:
+        with self.file.reading() as connection:
             stored = progress(connection, stage)
         return {name: stored.get(name, UNMOVED) for name in ours}
 
@@ -92,7 +103,7 @@ class SqliteLog:
     def begin(self, stage: str, commit_id: UUID) -> Iterator[SqliteTransaction]:
         self._check_writable()
         transaction = SqliteTransaction(
-            self._file, self._shared, self._options.clock, stage, commit_id
+            self.file, self._shared, self._options.clock, stage, commit_id
         )
         try:
             yield transaction
@@ -101,48 +112,48 @@ class SqliteLog:
 
     def outcome(self, stage: str, commit_id: UUID) -> bool:
         asked = "select 1 from commits where commit_id = ? and stage = ?"
-        with self._file.reading() as connection:
+        with self.file.reading() as connection:
             if connection.execute(asked, (commit_id.bytes, stage)).fetchone():
                 return True
+        if self._options.read_only:
+            return False
         # It may be committing at this moment: after whoever writes now the answer is final.
-        with self._file.writing() as connection:
+        with self.file.writing() as connection:
             return connection.execute(asked, (commit_id.bytes, stage)).fetchone() is not None
 
     def spans(self, topic: Topic) -> Mapping[Partition, Span]:
-        with self._file.reading() as connection:
+        with self.file.reading() as connection:
             kept = sqlite_topics.get(connection, topic.name)
             return {each.name: each.span for each in sqlite_topics.partitions(connection, kept.id)}
 
     def size_bytes(self, topic: Topic) -> int:
-        with self._file.reading() as connection:
+        with self.file.reading() as connection:
             kept = sqlite_topics.get(connection, topic.name)
             return sum(each.bytes for each in sqlite_topics.partitions(connection, kept.id))
 
     def trim(self, topics: Sequence[Topic], now: datetime) -> Sequence[Trimmed]:
         self._check_writable()
         self._readers.write()
-        found = [one for topic in topics for one in sqlite_trim.trim(self._file, topic, now)]
-        sqlite_trim.give_back(self._file)
+        found = [one for topic in topics for one in sqlite_trim.trim(self.file, topic, now)]
+        sqlite_trim.give_back(self.file)
         return found
 
     def forget(self, topic: Topic, group: str) -> None:
         self._check_writable()
-        with self._file.reading() as connection:
+        with self.file.reading() as connection:
             kept = sqlite_topics.get(connection, topic.name)
             partitions = sqlite_topics.partitions(connection, kept.id)
         self._readers.drop(group, partitions)
 
     def close(self) -> None:
-        if self._file.closed:
+        if self.file.closed:
             return
-        try:
-            if not self._options.read_only:
-                self._readers.write()
-        finally:
-            self._claims.close()
-            self._file.close()
-            self._shared.bell.ring()
-            self._shared.leave()
+        if not self._options.read_only:
+            self._readers.write_if_possible()
+        self._claims.close()
+        self.file.close()
+        self._shared.bell.ring()
+        self._shared.leave()
 
     def _check_writable(self) -> None:
         if self._options.read_only:

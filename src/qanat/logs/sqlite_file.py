@@ -123,6 +123,7 @@ class LogFile:
             stale: list[sqlite3.Connection] = []
             if identity != self._identity:
                 stale, self._idle, self._identity = self._idle, [], identity
+                self._shared.recent.clear()  # another file may have other records at these places
             connection = self._idle.pop() if self._idle else None
         for one in stale:
             one.close()

@@ -1,6 +1,7 @@
 """Reading stored batches: whole ones are fetched and unpacked, then cut to what was asked for."""
 
 import sqlite3
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qanat.errors import Fatal
@@ -33,7 +34,7 @@ class Fetched(NamedTuple):
 
 _BATCHES: Final = """
 -- One row per batch, from the one that holds an offset on.
-select first, next, content
+select id, first, next, bytes
 from batches
 where partition_id = :partition_id
     and first >= (
@@ -45,38 +46,59 @@ order by first
 """
 
 
-def fetch(
-    connection: sqlite3.Connection, partition_id: int, at: int, rows_max: int, rest: Piece | None
-) -> Fetched:
-    """Fetch the batches that hold the records from offset `at` on, which is there; at most `rows_max` are wanted.
+_CONTENT: Final = "select content from batches where id = ?"
 
-    `rest` is what was unpacked already and not used up.
+
+class Wanted(NamedTuple):
+    """Which records are to be fetched: from offset `at` on, which is there, at most `rows_max`.
+
+    Attributes:
+        rest: What was unpacked already and not used up.
+        recent: Returns a batch by its first offset that is still there unpacked.
     """
+
+    partition_id: int
+    at: int
+    rows_max: int
+    rest: Piece | None
+    recent: "Callable[[int], pa.Table | None]"
+
+
+def fetch(connection: sqlite3.Connection, wanted: Wanted) -> Fetched:
+    """Fetch the batches that hold the wanted records."""
+    at, rows_max, rest = wanted.at, wanted.rows_max, wanted.rest
     pieces: list[Piece] = []
     begin = at
     if rest is not None and rest.first <= at < rest.next:
         pieces.append(rest)
         begin = rest.next
     if begin - at < rows_max:
-        pieces += _stored(connection, partition_id, begin, at + rows_max)
+        pieces += _stored(connection, wanted, begin, at + rows_max)
     if not pieces:
         raise Fatal(f"the log is damaged: it has no batch with the offset {at}")
     return Fetched(pieces, min(pieces[-1].next, at + rows_max))
 
 
-def _stored(connection: sqlite3.Connection, partition_id: int, begin: int, end: int) -> list[Piece]:
+def _stored(connection: sqlite3.Connection, wanted: Wanted, begin: int, end: int) -> list[Piece]:
     found: list[Piece] = []
     stored = 0
-    rows = connection.execute(_BATCHES, {"partition_id": partition_id, "begin": begin})
-    for first, following, content in rows:
+    rows = connection.execute(_BATCHES, {"partition_id": wanted.partition_id, "begin": begin})
+    for number, first, following, size in rows:
         if following <= begin:
             break  # the last batch, which was used up
-        found.append(Piece(first, following, None, content))
-        stored += len(content)
+        recent = wanted.recent(first)
+        content = b"" if recent is not None else _content(connection, number)
+        found.append(Piece(first, following, recent, content))
+        stored += size
         if following >= end or stored >= FETCH_BYTES_MAX:
             break
     rows.close()
     return found
+
+
+def _content(connection: sqlite3.Connection, number: int) -> bytes:
+    content: bytes = connection.execute(_CONTENT, (number,)).fetchone()[0]
+    return content
 
 
 def unpack(fetched: Fetched, at: int) -> tuple["pa.Table", Piece | None]:
@@ -97,7 +119,8 @@ def _unpacked(piece: Piece) -> Piece:
     if piece.rows is not None:
         return piece
     try:
-        rows = pa.ipc.open_stream(pa.py_buffer(piece.content)).read_all()
+        options = pa.ipc.IpcReadOptions(use_threads=False)
+        rows = pa.ipc.open_stream(pa.py_buffer(piece.content), options=options).read_all()
     except (pa.ArrowInvalid, OSError) as error:
         raise Fatal(f"the log is damaged at offset {piece.first}: {error}") from error
     if rows.num_rows != piece.next - piece.first:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
+from qanat.logs.sqlite_recent import Recent
+
 # A process that is killed between its commit and ringing wakes nobody; after this long readers look by themselves.
 RECHECK_S: Final = 2.0
 # Where there are no named pipes (Windows, some mounted folders), the publications of other processes are looked for this often.
@@ -52,12 +54,14 @@ class Shared:
     Attributes:
         folder: Beside the log; holds the bells of processes, and locks.
         turn: Held by the thread that writes.
+        recent: What was published in this process a moment ago.
     """
 
     def __init__(self, path: Path) -> None:
         self.folder = folder_of(path)
         self.turn = threading.Lock()
         self.bell = Bell()
+        self.recent = Recent()
         self.handles = 0
         self._key = path
         self._guard = threading.Lock()
@@ -93,6 +97,7 @@ class Shared:
             if self.handles:
                 return
             _registry.pop(self._key, None)
+        self.recent.clear()
         with self._guard:
             if self._pipe is not None:
                 self._pipe.close()

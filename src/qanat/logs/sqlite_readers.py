@@ -7,9 +7,11 @@ retention waits a little longer.
 import sqlite3
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 from qanat.clock import Clock
+from qanat.errors import Fatal, Retryable
 from qanat.logs.sqlite_file import LogFile
 from qanat.logs.sqlite_topics import KeptPartition
 
@@ -36,12 +38,21 @@ class Readers:
                 self._pending[partition_id, reader] = max(before, offset)
             due = self._clock.monotonic() - self._written_s >= WRITE_EVERY_S
         if due:
+            self.write_if_possible()
+
+    def write_if_possible(self) -> None:
+        """Write what is kept; when that can't be now (a full disk, a busy log), it is for the next time."""
+        with suppress(Retryable, Fatal):
             self.write()
 
     def write(self) -> None:
-        """Write what is kept."""
+        """Write what is kept.
+
+        Raises:
+            Retryable: It can't be written now.
+        """
         with self._guard:
-            pending, self._pending = self._pending, {}
+            pending = dict(self._pending)
             self._written_s = self._clock.monotonic()
         if not pending:
             return
@@ -54,6 +65,10 @@ class Readers:
                 """,
                 [(offset, *key) for key, offset in pending.items()],
             )
+        with self._guard:
+            for key, offset in pending.items():
+                if self._pending.get(key) == offset:
+                    del self._pending[key]
 
     def drop(self, reader: str, partitions: list[KeptPartition]) -> None:
         """Forget a group."""

@@ -10,7 +10,7 @@ from qanat.clock import Clock
 from qanat.errors import Fatal, SourceLost
 from qanat.logs import sqlite_readers, sqlite_topics
 from qanat.logs.sqlite_file import LogFile
-from qanat.logs.sqlite_pieces import Fetched, Piece, fetch, joined, unpack
+from qanat.logs.sqlite_pieces import Fetched, Piece, Wanted, fetch, joined, unpack
 from qanat.logs.sqlite_process import Shared
 from qanat.logs.sqlite_readers import Readers
 from qanat.logs.sqlite_topics import Kept, KeptPartition
@@ -110,7 +110,7 @@ class SqliteSource:
 
     def close(self) -> None:
         if not self._closed and not self._file.read_only and not self._file.closed:
-            self._readers.write()
+            self._readers.write_if_possible()
         self._closed = True
         self._rest = {}
 
@@ -135,7 +135,7 @@ class SqliteSource:
             held = {each.name: each for each in sqlite_topics.partitions(connection, kept.id)}
             for name, at in self._next.items():
                 if left > 0 and self._has_more(held.get(name), name, at):
-                    one = fetch(connection, held[name].id, at, left, self._rest.get(name))
+                    one = fetch(connection, self._wanted(kept, held[name], at, left))
                     fetched[name] = one
                     left -= one.end - at
         if not fetched:
@@ -144,6 +144,12 @@ class SqliteSource:
         return Batch(
             joined(rows), {name: str(self._next[name]) for name in fetched}, self._clock.now()
         )
+
+    def _wanted(self, kept: Kept, held: KeptPartition, at: int, rows_max: int) -> Wanted:
+        def recent(first: int) -> "pa.Table | None":
+            return self._shared.recent.get((kept.incarnation, held.number, first))
+
+        return Wanted(held.id, at, rows_max, self._rest.get(held.name), recent)
 
     def _has_more(self, held: KeptPartition | None, name: Partition, at: int) -> bool:
         start, end = (held.start, held.next) if held else (0, 0)

@@ -2,13 +2,12 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from qanat.interfaces import Trimmed
 from qanat.logs import sqlite_topics
-from qanat.logs.sqlite_file import LogFile
+from qanat.logs.sqlite_file import BUSY_S_MAX, LogFile
 from qanat.logs.sqlite_schema import PAGE_BYTES
 from qanat.logs.sqlite_topics import KeptPartition
 from qanat.logs.sqlite_transaction import microseconds
@@ -18,6 +17,9 @@ from qanat.tables import Topic
 STEP_BATCHES: Final = 256
 STEP_BYTES: Final = 16 << 20
 STEP_PAGES: Final = (4 << 20) // PAGE_BYTES
+
+# So long writers wait, at most, for readers to be out of the way of emptying the write-ahead log.
+CHECKPOINT_MS_MAX: Final = 100
 
 # Room for what comes next stays in the file, up to this share of it: giving it back and taking it again would copy the end of
 # the file each time.
@@ -124,9 +126,13 @@ def give_back(file: LogFile) -> None:
         pass
     # Passive first, which keeps nobody waiting; then little is left to do. A reader may be in the way of emptying it: then the
     # next checkpoint does.
-    for mode in ("passive", "truncate"):
-        with file.maintaining() as connection, suppress(sqlite3.OperationalError):
-            connection.execute(f"pragma wal_checkpoint({mode})").fetchall()
+    with file.maintaining() as connection:
+        connection.execute("pragma wal_checkpoint(passive)").fetchall()
+        connection.execute(f"pragma busy_timeout = {CHECKPOINT_MS_MAX}").fetchall()
+        try:
+            connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+        finally:
+            connection.execute(f"pragma busy_timeout = {BUSY_S_MAX * 1000:.0f}").fetchall()
 
 
 def _shrink(file: LogFile) -> bool:
@@ -136,5 +142,7 @@ def _shrink(file: LogFile) -> bool:
         (free,) = connection.execute("pragma freelist_count").fetchone()
         if free <= pages * FREE_SHARE_MAX:
             return False
-        connection.execute(f"pragma incremental_vacuum({STEP_PAGES})").fetchall()
-        return True
+        # This pragma works page by page as it is stepped through; `execute` would stop after the first.
+        connection.executescript(f"pragma incremental_vacuum({STEP_PAGES})")
+        (left,) = connection.execute("pragma freelist_count").fetchone()
+    return int(left) < int(free)

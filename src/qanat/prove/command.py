@@ -15,7 +15,8 @@ import msgspec
 
 from qanat.options import settings_command
 from qanat.prove.databases import open_databases
-from qanat.prove.harness import Extent, Harness
+from qanat.prove.extent import Extent
+from qanat.prove.harness import Harness
 from qanat.prove.ledger import Ledger, Line
 from qanat.prove.processes import Children
 from qanat.prove.proof import Proof
@@ -73,7 +74,7 @@ def prove_command(name: str, make: MakeProof, launcher: Sequence[str] = ()) -> c
     def run(settings: ProveSettings, as_json: bool) -> int:
         # As Ctrl-C does: everything that was started is ended, and what was made is removed.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        tell = (lambda _: None) if as_json else _tell
+        tell = (lambda _: None) if as_json else say_line
         ledger = prove(make, settings, launcher, tell)
         if as_json:
             ledger.print_json()
@@ -111,12 +112,15 @@ def prove(
         ConfigError: A setting can't be used.
     """
     children = Children(launcher)
-    with _place(settings.keep) as place, open_databases(settings.store, place) as databases:
+    with (
+        working_folder(settings.keep) as folder,
+        open_databases(settings.store, folder) as databases,
+    ):
         harness = Harness(
-            proof=make(place, settings.seed, int(settings.size)),
+            proof=make(folder, settings.seed, int(settings.size)),
             databases=databases,
             children=children,
-            place=place,
+            place=folder,
             keep=settings.keep is not None,
             tell=tell,
         )
@@ -140,7 +144,8 @@ def _extent(settings: ProveSettings) -> Extent:
 
 
 @contextmanager
-def _place(keep: Path | None) -> Iterator[Path]:
+def working_folder(keep: Path | None) -> Iterator[Path]:
+    """Make the folder of a proof; it is removed at the end, unless it is to be kept."""
     if keep is not None:
         keep.mkdir(parents=True)
         yield keep.resolve()
@@ -154,7 +159,8 @@ def _place(keep: Path | None) -> Iterator[Path]:
         shutil.rmtree(place)
 
 
-def _tell(line: Line) -> None:
+def say_line(line: Line) -> None:
+    """Say on standard error what one scenario came to."""
     word = "left out" if line.left_out else "ok" if line.passed else "FAILED"
     sys.stderr.write(f"{line.scenario:<28} {word:<8} {line.seconds:6.1f} s\n")
     sys.stderr.flush()

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from qanat.errors import ConfigError, QanatError
 from qanat.prove.announcements import announcement_scenarios
@@ -16,6 +17,7 @@ from qanat.prove.connections import connection_scenarios
 from qanat.prove.databases import Databases, Local
 from qanat.prove.disks import disk_scenarios
 from qanat.prove.disturbances import disturbance_scenarios
+from qanat.prove.extent import Extent
 from qanat.prove.full_disk import can_mount, small_disk
 from qanat.prove.instances import instance_scenarios
 from qanat.prove.kills import kill_scenarios
@@ -26,26 +28,33 @@ from qanat.prove.repeats import repeat_scenarios
 from qanat.prove.scenario import Scenario
 from qanat.prove.servers import OwnServer
 
+Catalogue: TypeAlias = "Callable[..., Sequence[Scenario]]"
+"""Lists scenarios, called as `file_scenarios` is."""
 
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """How much is proved.
 
-    Attributes:
-        hits: How often each fault has to happen.
-        kills: SIGKILLs at random times.
-        items: Items that the random kills are spread over.
-        only: Beginnings of scenarios' names; empty for all.
-        jobs: Scenarios at a time.
+def file_scenarios(
+    proof: Proof, databases: Databases, extent: Extent, *, mounts: bool
+) -> Sequence[Scenario]:
+    """List the scenarios of a pipeline of files.
+
+    Args:
+        proof: The pipeline's.
+        databases: Where they get their databases from.
+        extent: How much is proved.
+        mounts: Whether a small disk can be mounted.
     """
-
-    hits: int
-    kills: int
-    items: int
-    seed: int
-    quick: bool
-    only: tuple[str, ...]
-    jobs: int
+    hits = extent.hits
+    return [
+        *kill_scenarios(
+            proof, hits=hits, kills=extent.kills, items=extent.items, quick=extent.quick
+        ),
+        *repeat_scenarios(hits=hits),
+        *announcement_scenarios(proof, hits=hits, quick=extent.quick),
+        *instance_scenarios(databases, hits=hits),
+        *connection_scenarios(databases, hits=hits),
+        *disturbance_scenarios(proof, hits=hits),
+        *disk_scenarios(proof, databases, hits=hits, mounts=mounts),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,7 @@ class Harness:
         place: A folder for everything; each scenario has one of its own in it.
         keep: Leave the grounds behind, to look around in.
         tell: Called with each line as soon as it is there.
+        catalogue: Lists the scenarios of this kind of pipeline.
     """
 
     proof: Proof
@@ -64,6 +74,7 @@ class Harness:
     place: Path
     keep: bool
     tell: Callable[[Line], None]
+    catalogue: Catalogue = file_scenarios
 
     def prove(self, extent: Extent) -> Ledger:
         """Carry out what `extent` says.
@@ -80,18 +91,7 @@ class Harness:
 
     def chosen(self, extent: Extent) -> Sequence[Scenario]:
         """List the scenarios of `extent`, those that have to be left out here as well."""
-        hits = extent.hits
-        scenarios = [
-            *kill_scenarios(
-                self.proof, hits=hits, kills=extent.kills, items=extent.items, quick=extent.quick
-            ),
-            *repeat_scenarios(hits=hits),
-            *announcement_scenarios(self.proof, hits=hits, quick=extent.quick),
-            *instance_scenarios(self.databases, hits=hits),
-            *connection_scenarios(self.databases, hits=hits),
-            *disturbance_scenarios(self.proof, hits=hits),
-            *disk_scenarios(self.proof, self.databases, hits=hits, mounts=can_mount(self.place)),
-        ]
+        scenarios = self.catalogue(self.proof, self.databases, extent, mounts=can_mount(self.place))
         for start in extent.only:
             if not any(scenario.name.startswith(start) for scenario in scenarios):
                 names = ", ".join(scenario.name for scenario in scenarios)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.resources import files
 from typing import TYPE_CHECKING, Protocol
 
 from qanat.errors import ConfigError, Fatal
@@ -11,6 +10,7 @@ from qanat.interfaces import Scalar
 from qanat.pipeline import Lookup, Parameter, Pipeline, Report
 from qanat.reports.stored import Stored, newest, stored_at
 from qanat.reports.values import check_names, moment_of, values_of
+from qanat.resources import read_text
 from qanat.runtime.windows import floor, is_stored, latest_end, start_of, step_of
 from qanat.tables import ColumnType, Table, arrow_schema
 
@@ -137,8 +137,7 @@ def statement_of(question: Report | Lookup) -> str:
     """Return the SQL of a report or a look-up, out of its file if it has one."""
     if not question.sql.endswith(".sql"):
         return question.sql
-    package, _, name = question.sql.partition(":")
-    return files(package).joinpath(name).read_text(encoding="utf-8")
+    return read_text(question.sql)
 
 
 def _end(report: Report, text: str, now: datetime) -> datetime | None:

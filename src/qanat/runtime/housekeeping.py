@@ -27,7 +27,7 @@ class StateSteps:
     committer: Committer
     meters: Sequence[StageMeter]
     instance: str
-    stop: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
     _before: list[dict[str, object]] = field(default_factory=list)
     _written_at: datetime | None = None
 
@@ -46,7 +46,7 @@ class StateSteps:
 
     def wait(self, timeout_s: float) -> None:
         """Wait for the next look."""
-        self.stop.wait(STATES_EVERY_S)
+        self.ended.wait(STATES_EVERY_S)
 
     def _differs(self, rows: Sequence[dict[str, object]], now: datetime) -> bool:
         if self._written_at is None or now - self._written_at > timedelta(seconds=STATES_UNMOVED_S):
@@ -78,7 +78,7 @@ class TrimSteps:
     log: Log
     topics: Sequence[Topic]
     committer: Committer
-    stop: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
 
     def step(self) -> Moved:
         """Trim once."""
@@ -92,4 +92,4 @@ class TrimSteps:
 
     def wait(self, timeout_s: float) -> None:
         """Wait for the next time."""
-        self.stop.wait(TRIM_EVERY_S)
+        self.ended.wait(TRIM_EVERY_S)

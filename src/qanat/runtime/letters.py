@@ -31,6 +31,7 @@ def letters(
         at: When the batch is judged.
     """
     import pyarrow as pa
+    from xxhash import xxh3_64_hexdigest
 
     places = rejected.column("row").to_pylist()
     named = "_offset" in rows.column_names
@@ -47,7 +48,7 @@ def letters(
             {
                 "id": f"{stage}:{origin}/{partition}:{offset}"
                 if named
-                else f"{stage}:{at}:{place}",
+                else f"{stage}:{origin}:{xxh3_64_hexdigest(raw)}",
                 "stage": stage,
                 "origin": f"{origin}/{partition}" if named else origin,
                 "origin_id": None,

@@ -14,10 +14,10 @@ from qanat.interfaces import Source, Transaction
 from qanat.pipeline import Deduplicate
 from qanat.records import Partition
 from qanat.runtime.commit import Committer
+from qanat.runtime.lateness import Lateness
 from qanat.runtime.live import judges_rows
 from qanat.runtime.rebuild import Rebuilt, Span, alone, beside, patiently
 from qanat.runtime.rebuild_slices import SLICE_ROWS, Slices
-from qanat.runtime.stream_tables import split_late
 from qanat.runtime.stream_topics import Transform, unchanged
 from qanat.tables import InsertNew
 from qanat.telemetry import log
@@ -50,6 +50,12 @@ class Refill:
     transform: Transform = unchanged
     _ends: dict[Partition, int] = field(default_factory=dict)
     _waiting: "list[pa.Table]" = field(default_factory=list)
+    _left: "list[pa.Table]" = field(default_factory=list)
+    _lateness: Lateness = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin to judge how late records are where the topic begins."""
+        self._lateness = Lateness(self.stage, self.by)
 
     def run(self) -> Rebuilt:
         """Fill it, and tell what came of it.
@@ -72,28 +78,41 @@ class Refill:
         reached = self.committer.commit(self._reached)
         records = 0
         for rows in self._until(reached):
-            patiently(self.committer, lambda tx, rows=rows: self._write(tx, rows))  # type: ignore[misc]
+            given = self._given(rows)
+            patiently(self.committer, lambda tx, given=given: self._write(tx, given))  # type: ignore[misc]
             failpoints.reach("backfill.slice_committed")
             records += rows.num_rows
         return records
 
     def _finish(self, transaction: Transaction) -> tuple[int, int]:
+        """Write what is left, and take all over, while no batch is between; may be done again after it failed."""
         judges_rows(transaction)
-        records = 0
         for rows in self._until(self._reached(transaction)):
-            self._write(transaction, rows)
-            records += rows.num_rows
-        live, rebuilt = self.by.table, beside(self.by.table)
+            self._left.append(self._given(rows))
+        for given in self._left:
+            self._write(transaction, given)
+        rebuilt = beside(self.by.table)
         count = transaction.query(f"select count(*) as n from {rebuilt.name}").column("n")
-        same = " and ".join(f"r.{name} = {live.name}.{name}" for name in self.by.key)
-        names = ", ".join(f'"{name}"' for name in live.names)
-        transaction.execute(
-            f"delete from {live.name} where exists (select 1 from {rebuilt.name} r where {same})"
-        )
-        transaction.execute(f"insert into {live.name} ({names}) select {names} from {rebuilt.name}")
+        self._take_over(transaction)
         transaction.drop(rebuilt)
         failpoints.reach("backfill.before_swap")
-        return records, int(count[0].as_py())
+        return sum(given.num_rows for given in self._left), int(count[0].as_py())
+
+    def _take_over(self, transaction: Transaction) -> None:
+        """Replace the records that are wrong and add those that are missing; most are as they should be.
+
+        When a record was received doesn't count: the topic may have forgotten the first time that it came.
+        """
+        live, rebuilt = self.by.table, beside(self.by.table)
+        same = " and ".join(f'r."{name}" = t."{name}"' for name in self.by.key)
+        told = [name for name in live.names if name not in {*self.by.key, self.by.received}]
+        differs = " or ".join(f'r."{name}" is distinct from t."{name}"' for name in told) or "false"
+        names = ", ".join(f'"{name}"' for name in live.names)
+        wrong = f"select 1 from {rebuilt.name} r where {same} and ({differs})"
+        transaction.execute(f"delete from {live.name} as t where exists ({wrong})")
+        there = f"select 1 from {live.name} t where {same}"
+        missing = f"select {names} from {rebuilt.name} r where not exists ({there})"
+        transaction.execute(f"insert into {live.name} ({names}) {missing}")
 
     def _reached(self, transaction: Transaction) -> Mapping[Partition, int]:
         """Return the offsets before which the live stage has read."""
@@ -139,9 +158,13 @@ class Refill:
                 yield rows.filter(mask)
             self._waiting.append(rows.filter(pc.invert(mask)))
 
-    def _write(self, transaction: Transaction, rows: "pa.Table") -> None:
+    def _given(self, rows: "pa.Table") -> "pa.Table":
+        """Return the records that the stage enters: those that aren't too late, by the newest since where the topic begins."""
         made = self.transform(rows, self.committer.clock.now()).rows
-        timely, _ = split_late(made, self.by)
+        timely, _, newest = self._lateness.part(made)
+        self._lateness.kept(newest)
         within = Slices(self.by, self.span.since, self.span.until).within(timely)
-        given = within.select(self.by.table.names)
+        return within.select(self.by.table.names)
+
+    def _write(self, transaction: Transaction, given: "pa.Table") -> None:
         transaction.write(beside(self.by.table), given, InsertNew(self.by.key))

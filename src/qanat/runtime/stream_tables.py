@@ -1,8 +1,7 @@
 """A stage that writes tables: each record once, its rows, its dead letters and its progress in one transaction."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from qanat import failpoints
@@ -10,6 +9,7 @@ from qanat.interfaces import Transaction
 from qanat.pipeline import Deduplicate
 from qanat.records import Batch, Move, Partition
 from qanat.runtime.commit import Committer
+from qanat.runtime.lateness import TOO_LATE, Lateness
 from qanat.runtime.letters import letters
 from qanat.runtime.live import brings_rows
 from qanat.runtime.reading import Reading, Taken
@@ -18,6 +18,8 @@ from qanat.runtime.stream_topics import Transform, unchanged
 from qanat.tables import DEAD_LETTERS, Append, InsertNew, Table, WriteMode
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import pyarrow as pa
 
 Made: TypeAlias = "Callable[[pa.Table], pa.Table]"
@@ -25,8 +27,6 @@ Made: TypeAlias = "Callable[[pa.Table], pa.Table]"
 
 Noticed: TypeAlias = "Callable[[Transaction, pa.Table], None]"
 """Told, inside of the transaction, which records were new."""
-
-TOO_LATE = "too_late"
 
 
 class TableWrite(NamedTuple):
@@ -61,6 +61,7 @@ class TableWriter:
             table = self.deduplicate.table
             given = rows.select(table.names)
             rows = transaction.write(table, given, InsertNew(self.deduplicate.key))
+            failpoints.reach("batch.told_apart")
         if rows.num_rows:
             for table, mode, make in self.writes:
                 made = make(rows) if make is not None else rows.select(table.names)
@@ -69,12 +70,21 @@ class TableWriter:
         return int(rows.num_rows)
 
 
+class _Prepared(NamedTuple):
+    """A batch's rows as the writes take them, its dead letters, and when its newest record came about."""
+
+    rows: "pa.Table"
+    letters: "Sequence[pa.Table]"
+    newest: "datetime | None" = None
+
+
 @dataclass
 class TableSteps(OrderedSteps):
     """Steps that write tables (see `runtime.loop`).
 
     Attributes:
         origin: What the stage reads, as its dead letters name it.
+        relays: It brings dead letters of a topic into their table, and does nothing else.
     """
 
     name: str
@@ -85,58 +95,63 @@ class TableSteps(OrderedSteps):
     transform: Transform = unchanged
     ends: Callable[[], bool] = never
     rows_max: int = ROWS_MAX
+    relays: bool = False
+    lateness: Lateness | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make what judges how late records are."""
+        by = self.writer.deduplicate
+        self.lateness = Lateness(self.name, by) if by is not None else None
+
+    def reload(self) -> None:
+        """Read progress anew before the next batch."""
+        super().reload()
+        if self.lateness is not None:
+            self.lateness.forget()
 
     def _commit(self, taken: Taken) -> None:
         batch = taken.batch
-        rows, told = self._prepared(batch)
-        self.committer.commit(lambda tx: self._write(tx, taken.moves, rows, told))
+        prepared = self._prepared(batch)
+        self.committer.commit(lambda tx: self._write(tx, taken.moves, prepared))
+        if self.lateness is not None:
+            self.lateness.kept(prepared.newest)
         labels = {"pipeline": self.committer.pipeline, "stage": self.name}
         telemetry = self.committer.telemetry
         telemetry.count("qanat_records_read_total", batch.rows.num_rows, **labels)
-        rejected = sum(letter.num_rows for letter in told)
+        rejected = sum(letter.num_rows for letter in prepared.letters)
         if rejected:
             telemetry.count("qanat_records_rejected_total", rejected, **labels)
 
-    def _prepared(self, batch: Batch) -> tuple["pa.Table", list["pa.Table"]]:
-        """Return a batch's rows as the writes take them, and its dead letters."""
+    def _prepared(self, batch: Batch) -> _Prepared:
         made = self.transform(batch.rows, batch.judged_at)
         told = []
         if made.rejected is not None and made.rejected.num_rows:
             told.append(self._letters(batch, batch.rows, made.rejected))
-        rows, by = made.rows, self.writer.deduplicate
-        if by is not None:
-            rows, late = split_late(rows, by)
-            if late.num_rows:
-                told.append(self._letters(batch, late, rejected_late(late)))
-        return rows, told
+        if self.lateness is None:
+            return _Prepared(made.rows, told)
+        with self.committer.store.snapshot() as reader:
+            self.lateness.load(reader)
+        rows, late, newest = self.lateness.part(made.rows)
+        if late.num_rows:
+            told.append(self._letters(batch, late, rejected_late(late)))
+        return _Prepared(rows, told, newest)
 
     def _write(
-        self,
-        transaction: Transaction,
-        moves: Mapping[Partition, Move],
-        rows: "pa.Table",
-        told: Sequence["pa.Table"],
+        self, transaction: Transaction, moves: Mapping[Partition, Move], prepared: _Prepared
     ) -> None:
         brings_rows(transaction)
         transaction.advance(self.name, moves)
-        self.writer.write(transaction, rows)
-        for letter in told:
+        self.writer.write(transaction, prepared.rows)
+        if self.lateness is not None:
+            self.lateness.keep(transaction, prepared.newest)
+        for letter in prepared.letters:
             transaction.write(DEAD_LETTERS, letter, Append())
+        if self.relays:
+            failpoints.reach("batch.relayed")
         failpoints.reach("batch.before_commit")
 
     def _letters(self, batch: Batch, rows: "pa.Table", rejected: "pa.Table") -> "pa.Table":
         return letters(self.name, self.origin, rows, rejected, batch.judged_at)
-
-
-def split_late(rows: "pa.Table", by: Deduplicate) -> tuple["pa.Table", "pa.Table"]:
-    """Part the records that were received within the horizon from those that weren't."""
-    import pyarrow.compute as pc
-
-    age = pc.subtract(rows.column(by.received), rows.column(by.happened))
-    late = pc.greater(age, timedelta(seconds=by.horizon_s))
-    if not pc.any(late).as_py():
-        return rows, rows.slice(0, 0)
-    return rows.filter(pc.invert(late)), rows.filter(late)
 
 
 def rejected_late(late: "pa.Table") -> "pa.Table":

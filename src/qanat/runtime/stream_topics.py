@@ -76,6 +76,7 @@ class PublishSteps(OrderedSteps):
             transaction.advance(self.name, taken.moves)
             if rows.num_rows:
                 transaction.publish(self.topic, rows)
+            failpoints.reach("batch.published")
             if told is not None:
                 transaction.publish(LETTER_TOPIC, told)
             failpoints.reach("batch.before_commit")

@@ -20,6 +20,7 @@ class StreamRun:
         stages: In the order of the data. With `once` each ends when its input is drained and the stages before have ended.
         others: What goes on beside them (states, retention, reports), until all stages have ended.
         meters: How each stage is doing.
+        ended: Set when all stages have ended, to end what goes on beside them.
         first_look: Set when all threads are at work.
     """
 
@@ -31,6 +32,7 @@ class StreamRun:
     telemetry: Telemetry
     once: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
     first_look: threading.Event = field(default_factory=threading.Event)
     pulses: Pulses = field(init=False)
     _failure: BaseException | None = None
@@ -45,14 +47,13 @@ class StreamRun:
         Raises:
             QanatError: What ended a stage; all others were stopped then.
         """
-        ended = threading.Event()
-        beside = [self._thread(steps, ended) for steps in self.others]
+        beside = [self._thread(steps, self.ended) for steps in self.others]
         stages = self._chained()
         for thread in [*beside, *stages]:
             thread.start()
         self.first_look.set()
         _await(stages)
-        ended.set()
+        self.ended.set()
         self.stop.set()
         for thread in [*stages, *beside]:
             thread.join()

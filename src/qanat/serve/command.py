@@ -10,16 +10,18 @@ from typing import Annotated
 import click
 import msgspec
 
+from qanat.cli.naming import PipelineType
 from qanat.clock import SystemClock
 from qanat.errors import ConfigError
 from qanat.listening import Listening
 from qanat.options import load_settings, settings_command
+from qanat.pipeline import Pipeline
 from qanat.serve.background import serving_all
 from qanat.serve.origins import origins_of
 from qanat.serve.served import Served
 from qanat.session import NothingYet, capabilities_of, open_session, store_text
 from qanat.settings import CommonSettings
-from qanat.wiring import PIPELINES, operations_of, pipeline_named
+from qanat.wiring import known_pipelines, operations_of
 
 
 class ServeSettings(CommonSettings, frozen=True, kw_only=True):
@@ -43,9 +45,10 @@ class ServeSettings(CommonSettings, frozen=True, kw_only=True):
     ] = ""
 
 
-def serve(settings: ServeSettings, pipelines: Sequence[str]) -> int:
+def serve(settings: ServeSettings, pipelines: Sequence[Pipeline]) -> int:
     """Serve until stopped (SIGTERM, Ctrl-C)."""
-    names = list(dict.fromkeys(pipelines)) or list(_there())
+    declared = {each.name: each for each in pipelines or _there()}
+    names = list(declared)
     if not names:
         raise ConfigError(
             "the store",
@@ -62,7 +65,7 @@ def serve(settings: ServeSettings, pipelines: Sequence[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with ExitStack() as stack:
-        several = [_served(stack, name) for name in names]
+        several = [_served(stack, each) for each in declared.values()]
         address = stack.enter_context(serving_all(several, listening, cors=origins))
         told = f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} served at {address}"
         sys.stdout.write(f"{told}, documented at {address}/docs\n")
@@ -72,22 +75,23 @@ def serve(settings: ServeSettings, pipelines: Sequence[str]) -> int:
     return 0
 
 
-def _there() -> Iterator[str]:
+def _there() -> Iterator[Pipeline]:
     """Yield the pipelines of which the settings' store knows anything."""
-    for name in sorted(PIPELINES):
-        settings = load_settings(CommonSettings, _common(), pipeline=name)
+    for known in known_pipelines():
+        if known.pipeline is None:
+            continue
+        settings = load_settings(CommonSettings, _common(), pipeline=known.pipeline.name)
         try:
-            with open_session(pipeline_named(name), settings, SystemClock()) as session:
+            with open_session(known.pipeline, settings, SystemClock()) as session:
                 session.query("select 1 as there")
         except NothingYet:
             continue
-        yield name
+        yield known.pipeline
 
 
-def _served(stack: ExitStack, name: str) -> Served:
+def _served(stack: ExitStack, declared: Pipeline) -> Served:
     """Open a pipeline by its own settings: qanat.toml may give it a store of its own."""
-    settings = load_settings(CommonSettings, _common(), pipeline=name)
-    declared = pipeline_named(name)
+    settings = load_settings(CommonSettings, _common(), pipeline=declared.name)
     operations = operations_of(declared)
     session = open_session(declared, settings, SystemClock(), operations=operations)
     return Served(declared, stack.enter_context(session), capabilities=capabilities_of(settings))
@@ -111,5 +115,7 @@ SERVE = settings_command(
     help="Answer over HTTP: reports, look-ups, tables, stages, dead letters, metrics. Without a name: every pipeline that was "
     "run here.",
     pipeline=None,
-    extra_params=[click.Argument(["pipelines"], nargs=-1, metavar="[PIPELINE]...")],
+    extra_params=[
+        click.Argument(["pipelines"], type=PipelineType(), nargs=-1, metavar="[PIPELINE]...")
+    ],
 )

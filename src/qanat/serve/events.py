@@ -39,6 +39,7 @@ def live_router(live: Live) -> APIRouter:
         "/live",
         response_model=None,
         response_class=EventStream,
+        status_code=200,
         responses=_DESCRIBED,
         summary="What changes, as it does",
     )

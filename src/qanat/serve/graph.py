@@ -50,7 +50,9 @@ def _edges(stage: Stage, planned: dict[tuple[str, str], Edge]) -> Iterator[Graph
     source = f"topic:{stage.input.name}" if stage.input.kind == "topic" else _input_id(stage)
     yield GraphEdge(source=source, target=here, mode="", guarantee=None, because="")
     for topic in stage.publishes:
-        yield _edge(here, f"topic:{topic.name}", "publish", planned.get((stage.name, f"topic {topic.name}")))
+        yield _edge(
+            here, f"topic:{topic.name}", "publish", planned.get((stage.name, f"topic {topic.name}"))
+        )
     written = {write.table.name: type(write.mode).__name__.lower() for write in stage.writes}
     if stage.deduplicate is not None:
         written = {stage.deduplicate.table.name: "insertnew", **written}

@@ -9,7 +9,7 @@ from qanat.sources.sse_options import SseOptions
 from qanat.sources.sse_position import merged
 from qanat.sources.sse_prefetch import Prefetch
 from qanat.sources.sse_reader import Reader, SourceCondition
-from qanat.tables import Column, ColumnType, Table
+from qanat.tables import Column, ColumnType, Table, arrow_schema
 
 __all__ = ["PARTITION", "ROWS", "SourceCondition", "SseOptions", "SseSource"]
 
@@ -31,15 +31,16 @@ ROWS = Table(
 class SseSource:
     """Reads one stream over one connection, in a thread of its own; a `WakingSource`.
 
-    A position is the last event id. A resume sends it as `Last-Event-ID`, such that Wikimedia's servers give the event at the position
-    again with all its siblings of the same millisecond; other servers may give it again or not. So it repeats, and rows need an id of
-    their own.
+    A position is the last event id. A resume sends it as `Last-Event-ID`, such that Wikimedia's servers give the event at the
+    position again with all its siblings of the same millisecond; other servers may give it again or not. So it repeats, and
+    rows need an id of their own.
 
-    It reconnects by itself, at once when the server just ended the connection, else with growing waits. Only what can't mend itself is
-    raised by `poll`: `ConfigError` (400, 401, 404 …), `Fatal` (204), `SourceLost`.
+    It reconnects by itself, at once when the server just ended the connection, else with growing waits. Only what can't mend
+    itself is raised by `poll`: `ConfigError` (400, 401, 404 …), `Fatal` (204), `SourceLost`.
 
-    A history that doesn't reach back to the position is told for Wikimedia's ids alone, which hold times (see `sse_position.Reach`).
-    Other ids are opaque: whether the first event after a resume is the one that follows can't be known, and isn't judged.
+    A history that doesn't reach back to the position is told for Wikimedia's ids alone, which hold times (see
+    `sse_position.Reach`). Other ids are opaque: whether the first event after a resume is the one that follows can't be known,
+    and isn't judged.
 
     Args:
         options: Which stream.
@@ -90,7 +91,7 @@ class SseSource:
         batches = self._prefetch.take(rows_max, wait_s)
         if not batches:
             return None
-        rows = pa.Table.from_batches(batches)
+        rows = pa.Table.from_batches(batches).cast(arrow_schema(ROWS))
         self._position = merged(self._position, rows.column("id")[-1].as_py())
         return Batch(rows, {PARTITION: self._position}, self._clock.now())
 

@@ -25,8 +25,8 @@ _CONTENT_TYPE = "text/event-stream"
 _TOO_MANY = {429, 503}
 _FOR_NOW = {403, 408, 425, 429}
 _USER_AGENT_HINT = (
-    "Public servers turn away whoever doesn't say who it is: set a user agent with a contact, such as "
-    "qanat/1.0 (you@example.org)."
+    "Public servers turn away whoever doesn't say who it is: set --user-agent, a user agent with a contact, such as "
+    "'qanat/1.0 (you@example.org)'."
 )
 
 
@@ -38,6 +38,7 @@ class SseHttp:
         self._clock = clock
         self._pool = _pool(options)
         self._response: BaseHTTPResponse | None = None
+        self._encoded = False
 
     def connect(self, last_event_id: str, since_ms: int | None) -> None:
         """Ask for the stream; returns when it begins.
@@ -63,6 +64,8 @@ class SseHttp:
         except (HTTPError, OSError) as error:
             raise Retryable(_words(error), after_s=0.0) from error
         self._check(self._response, last_event_id)
+        # We ask for no compression. Where there is none, the decoder's buffers would be two copies for nothing.
+        self._encoded = self._response.headers.get("Content-Encoding", "identity") != "identity"
 
     def __enter__(self) -> Self:
         return self
@@ -87,7 +90,7 @@ class SseHttp:
 
         assert self._response is not None  # noqa: S101 - it is connected
         try:
-            return self._response.read1(READ_BYTES)
+            return self._response.read1(READ_BYTES, decode_content=self._encoded)
         except ReadTimeoutError as error:
             message = f"no byte came for {self._options.read_timeout_s:g} s"
             raise Retryable(message, after_s=0.0) from error
@@ -179,28 +182,33 @@ def _pool(options: SseOptions) -> "PoolManager":
     from urllib3.connection import HTTPConnection
     from urllib3.util import make_headers, parse_url
 
-    # A half-open connection is found by the read timeout; small events mustn't wait for each other.
     sockets = [*HTTPConnection.default_socket_options, (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-    keep = {
-        "timeout": Timeout(connect=options.connect_timeout_s, read=options.read_timeout_s),
-        "retries": Retry(
-            connect=0,
-            read=0,
-            other=0,
-            redirect=_REDIRECTS_MAX,
-            status=0,
-            total=None,
-            respect_retry_after_header=False,
-        ),
-        "socket_options": sockets,
-    }
+    timeout = Timeout(connect=options.connect_timeout_s, read=options.read_timeout_s)
+    retries = Retry(
+        connect=0,
+        read=0,
+        other=0,
+        redirect=_REDIRECTS_MAX,
+        status=0,
+        total=None,
+        respect_retry_after_header=False,
+    )
     parts = urlsplit(options.url)
     proxy = getproxies().get(parts.scheme)
     if not proxy or proxy_bypass(parts.hostname or ""):
-        return PoolManager(num_pools=2, maxsize=1, **keep)
+        return PoolManager(
+            num_pools=2, maxsize=1, timeout=timeout, retries=retries, socket_options=sockets
+        )
     account = parse_url(proxy).auth
-    headers = make_headers(proxy_basic_auth=account) if account else None
-    return ProxyManager(proxy, num_pools=2, maxsize=1, proxy_headers=headers, **keep)
+    return ProxyManager(
+        proxy,
+        num_pools=2,
+        maxsize=1,
+        proxy_headers=make_headers(proxy_basic_auth=account) if account else None,
+        timeout=timeout,
+        retries=retries,
+        socket_options=sockets,
+    )
 
 
 def _words(error: Exception) -> str:

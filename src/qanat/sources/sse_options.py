@@ -32,8 +32,8 @@ class SseOptions:
     Attributes:
         url: Of the stream; several of Wikimedia's are joined by commas in its path. It may hold a name and a password.
         user_agent: Who asks. Wikimedia's policy: `client/version (contact)`; without one it answers 403.
-        since: Where the very first start begins, for servers that know `?since=`: a moment (ISO 8601; UTC where it says nothing else), or
-            ms since 1970. Empty for what the server does by itself, which is "from now on" at Wikimedia's.
+        since: Where the very first start begins, for servers that know `?since=`: a moment (ISO 8601; UTC where it says nothing
+            else), or ms since 1970. Empty for what the server does by itself, which is "from now on" at Wikimedia's.
         read_timeout_s: A connection on which no byte comes for so long is given up, and made anew.
         backoff_first_s: Before the second attempt after a failure; it doubles, with jitter.
         backoff_max_s: At most so long; a `Retry-After` of the server may be longer.

@@ -37,9 +37,9 @@ class Prefetch:
             return True
 
     def fail(self, error: QanatError) -> None:
-        """Let whoever takes have the error, behind what came before it; for good."""
+        """Let whoever takes have the error, behind what came before it, for good; the first one counts."""
         with self._changed:
-            self._error = error
+            self._error = self._error or error
             self._changed.notify_all()
 
     def take(self, rows_max: int, wait_s: float) -> "list[pa.RecordBatch]":

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from qanat.clock import Clock
-from qanat.errors import QanatError, Retryable, SourceLost
+from qanat.errors import Fatal, QanatError, Retryable, SourceLost
 from qanat.records import Position
 from qanat.sources.sse_http import SseHttp
 from qanat.sources.sse_options import SseOptions
@@ -99,6 +99,8 @@ class Reader:
             self.prefetch.fail(error)
         finally:
             self._http.close()
+            # Only a mistake of ours gets here without an error: nobody is to wait for a thread that has died.
+            self.prefetch.fail(Fatal("the reader of the stream has died; its error was printed"))
 
     def _connection(self) -> float:
         """Read one connection to its end; return how long to wait before the next one, in seconds."""

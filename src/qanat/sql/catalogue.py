@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from qanat.sql.functions import Function
 from qanat.sql.functions_aggregates import AGGREGATES, PLAIN_AGGREGATES
-from qanat.sql.functions_time import TIME
+from qanat.sql.functions_time import PLAIN_TIME, TIME
 from qanat.sql.functions_values import PLAIN_VALUES, VALUES
 from qanat.tables import Column, ColumnType
 
@@ -12,7 +12,7 @@ CANONICAL = (*TIME, *VALUES, *AGGREGATES)
 """Those with one meaning of ours, and hand-written SQL per engine."""
 
 FUNCTIONS: Mapping[str, Function] = {
-    each.name: each for each in (*CANONICAL, *PLAIN_VALUES, *PLAIN_AGGREGATES)
+    each.name: each for each in (*CANONICAL, *PLAIN_TIME, *PLAIN_VALUES, *PLAIN_AGGREGATES)
 }
 """All that are called like any function. Those with a grammar of their own are in `qanat.sql.special`."""
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlglot
+from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from qanat.sql.parsing import offset_of, parsed
@@ -21,11 +22,13 @@ class CheckedSql:
     Attributes:
         columns: Of the result, in order.
         texts: What each engine runs.
+        parameters: The names that are written `$name` in it.
     """
 
     sql: SqlText
     columns: tuple[Column, ...]
     texts: Texts
+    parameters: frozenset[str] = frozenset()
 
     def text_for(self, engine: str) -> str:
         """Return what an engine runs.
@@ -67,7 +70,7 @@ def check(
     if target is not None:
         nodes = {each.alias_or_name.lower(): offset_of(each) for each in tree.selects}
         _fits(sql, columns, target, nodes)
-    return CheckedSql(sql, columns, made.text)
+    return CheckedSql(sql, columns, made.text, _parameters(tree))
 
 
 def _column(sql: SqlText, output: Output, target: Table | None) -> Column:
@@ -107,9 +110,14 @@ def _escaped(sql: SqlText, target: Table | None) -> CheckedSql:
     if target is None:
         hint = "It is for statements that are written to a table."
         raise sql.error(0, "a text per engine needs a table that tells its columns", hint)
+    parameters: frozenset[str] = frozenset()
     for engine, text in sql.by_engine.items():
         try:
-            sqlglot.parse_one(text, read=engine)
+            parameters |= _parameters(sqlglot.parse_one(text, read=engine))
         except SqlglotError as error:
             raise sql.error(0, f"the text for {engine} isn't valid: {error}") from error
-    return CheckedSql(sql, target.columns, dict(sql.by_engine))
+    return CheckedSql(sql, target.columns, dict(sql.by_engine), parameters)
+
+
+def _parameters(tree: exp.Expr) -> frozenset[str]:
+    return frozenset(each.name for each in tree.find_all(exp.Placeholder))

@@ -1,5 +1,6 @@
 """The expressions that are accepted: each kind has a rule here, in `operators` or in `calls`; all others are refused."""
 
+import re
 from collections.abc import Callable, Mapping
 
 from sqlglot import exp
@@ -24,6 +25,7 @@ from qanat.tables import ColumnType
 
 _CALENDAR_UNITS = ("month", "year")
 _INT64_MAX = 2**63 - 1
+_SECONDS = re.compile(r"[0-9]{1,9}[.][0-9]{1,6}")
 
 
 def typed(node: exp.Expr, place: Place) -> Typed:
@@ -72,7 +74,8 @@ def _exponent(number: str) -> str:
 def _interval(node: exp.Expr, place: Place) -> Typed:
     unit = node.args["unit"].name.lower().rstrip("s") if node.args.get("unit") else ""
     count = node.this.name if isinstance(node.this, exp.Literal) else ""
-    if not count.isdecimal() or unit not in {*MICROSECONDS, *_CALENDAR_UNITS}:
+    fraction = unit == "second" and _SECONDS.fullmatch(count)
+    if not (count.isdecimal() or fraction) or unit not in {*MICROSECONDS, *_CALENDAR_UNITS}:
         units = ", ".join((*MICROSECONDS, *_CALENDAR_UNITS))
         raise place.fail(node, f"no interval {shown(node)}", f"A number and one of {units}")
     return Typed(Extra.INTERVAL, False, same(f"interval '{count}' {unit}"))
@@ -122,6 +125,8 @@ def _between(node: exp.Expr, place: Place) -> Typed:
 
 def _in(node: exp.Expr, place: Place) -> Typed:
     query = node.args.get("query")
+    if query is not None and isinstance(node.this, exp.Tuple):
+        return _together_in(node, query, place)
     if query is not None:
         value, inner = place.typed(node.this), _inner(query, place)
         if len(inner.outputs) != 1 or inner.outputs[0].kind is not value.kind:
@@ -135,6 +140,20 @@ def _in(node: exp.Expr, place: Place) -> Typed:
     listed = joined(", ", [each.text for _, each in pairs])
     text = templated("({0} in ({1}))", (pairs[0][0].text, listed))
     return derived(ColumnType.BOOLEAN, text, (pairs[0][0], *(each for _, each in pairs)))
+
+
+def _together_in(node: exp.Expr, query: exp.Expr, place: Place) -> Typed:
+    """`(a, b) in (select …)`: where it isn't negated, a comparison with null is as good as false."""
+    values, inner = [place.typed(each) for each in node.this.expressions], _inner(query, place)
+    if [value.kind for value in values] != [output.kind for output in inner.outputs]:
+        kinds = ", ".join(str(value.kind) for value in values)
+        raise place.fail(node, f"`in` needs columns of the types {kinds}")
+    if isinstance(node.parent, exp.Not):
+        why = "the engines take nulls in it differently"
+        raise place.refuse(node, "`not in` of several values", why, "not exists (select …)")
+    listed = joined(", ", [value.text for value in values])
+    text = templated("(({0}) in ({1}))", (listed, inner.text))
+    return derived(ColumnType.BOOLEAN, text, values, nullable=True)
 
 
 def _case(node: exp.Expr, place: Place) -> Typed:
@@ -193,7 +212,7 @@ def _extract(node: exp.Expr, place: Place) -> Typed:
         raise place.refuse(node, "`epoch` of a moment", "the engines return other types", instead)
     text = templated(
         {
-            "duckdb": "extract(epoch from {0})",
+            "duckdb": "(epoch_us({0}) / 1000000e0)",
             "spark": "(unix_micros(timestamp_micros(0L) + {0}) / 1000000D)",
         },
         (value.text,),

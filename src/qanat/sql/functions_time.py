@@ -43,8 +43,11 @@ def truncated_unit(written: str) -> str:
 
 _MOMENT = Argument("moment", MOMENT)
 
-# The form that both engines read alike: offsets with a colon, at most six digits of a second.
-_ISO = r"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[T ][0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}([.][0-9]{{1,6}})?(Z|[+-][0-9]{{2}}:[0-9]{{2}})"
+# The form that both engines read alike: Spark takes no offset beyond 18 hours, and no second 60.
+_ISO = (
+    "[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+    "([.][0-9]{{1,6}})?(Z|[+-](0[0-9]|1[0-7]):[0-5][0-9])"
+)
 
 TIME = (
     Function(
@@ -88,13 +91,30 @@ TIME = (
     Function(
         "parse_time",
         "The moment that a text in the form of RFC 3339 names, such as `2026-07-01T12:00:00.5+02:00`: with offset, to the "
-        "microsecond. Null for any other text, and for a day that isn't there.",
+        "microsecond, the offset less than 18 hours. Null for any other text, and for a day that isn't there.",
         "parse_time(domain)",
         (Argument("text", TEXT),),
         ColumnType.TIMESTAMP,
         f"case when regexp_full_match({{0}}, '{_ISO}') then try_cast({{0}} as timestamptz) end",
-        f"case when {{0}} rlike '^{_ISO}$' then try_cast({{0}} as timestamp) end",
+        f"case when {{0}} rlike '^{_ISO}\\\\z' then try_cast({{0}} as timestamp) end",
         nullable=True,
     ),
 )
 """In the order of the documentation."""
+
+_KNOWN_UNITS = ", ".join(f"'{unit}'" for unit in _TRUNCATED)
+
+PLAIN_TIME = (
+    Function(
+        "date_trunc",
+        "As `truncate_time`, of a unit that isn't known before: a column or a parameter. An error for any other unit.",
+        "date_trunc('hour', created_at)",
+        (Argument("unit", TEXT), _MOMENT),
+        ColumnType.TIMESTAMP,
+        "date_trunc({0}, {1})",
+        f"case when {{0}} is null or {{0}} in ({_KNOWN_UNITS}) then date_trunc({{0}}, {{1}})"
+        " else cast(raise_error('no such unit') as timestamp) end",
+        canonical=False,
+    ),
+)
+"""Those of the language."""

@@ -82,7 +82,7 @@ VALUES = (
         (Argument("text", TEXT),),
         ColumnType.INT64,
         "case when regexp_full_match({0}, '-?[0-9]{{1,18}}') then cast({0} as bigint) end",
-        "case when {0} rlike '^-?[0-9]{{1,18}}$' then cast({0} as bigint) end",
+        "case when {0} rlike '^-?[0-9]{{1,18}}\\\\z' then cast({0} as bigint) end",
         nullable=True,
     ),
     Function(

@@ -70,6 +70,8 @@ def arithmetic(node: exp.Expr, place: Place) -> Typed:
         return derived(_MOMENT, text, (left, right))
     if sign == "-" and kinds == {_MOMENT}:
         return derived(Extra.INTERVAL, text, (left, right))
+    if sign == "*" and kinds == {_INT64, Extra.INTERVAL}:
+        return derived(Extra.INTERVAL, text, (left, right))
     if not kinds <= NUMBERS:
         raise place.fail(node, f"{left.kind} {sign} {right.kind} has no meaning")
     if _FLOAT in kinds:

@@ -28,6 +28,13 @@ class Dialect(DuckDB):
             if name in {"CAST", "TRY_CAST", "EXTRACT"}
         }
 
+        def _parse_placeholder(self) -> exp.Expr | None:
+            start = self._curr.start if self._curr else 0
+            placeholder = super()._parse_placeholder()
+            if placeholder is not None:
+                placeholder.meta["start"] = start
+            return placeholder
+
         def _parse_ordered(self, *args: object, **options: object) -> exp.Ordered | None:
             ordered = super()._parse_ordered(*args, **options)  # type: ignore[arg-type]  # passed on as given
             if ordered is not None:

@@ -1,7 +1,7 @@
 """What names mean inside a statement: relations, their columns, and the scopes in which they are seen."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 from sqlglot import exp
@@ -86,6 +86,16 @@ class Scope:
         if self.outer is not None:
             return self.outer.column(known, node)
         raise self._unknown(known, node, name, alias)
+
+    def require(self, alias: str, name: str) -> None:
+        """Note that a column, where it is one of this scope's, isn't null."""
+        for each in self._found(name, alias):
+            relation = self.relations[each]
+            outputs = tuple(
+                replace(output, nullable=output.nullable and output.name != name)
+                for output in relation.outputs
+            )
+            self.relations[each] = replace(relation, outputs=outputs)
 
     def _found(self, name: str, alias: str) -> list[str]:
         return [

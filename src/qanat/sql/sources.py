@@ -7,7 +7,7 @@ from sqlglot import exp
 from qanat.sql.functions_time import span_us
 from qanat.sql.place import Place, shown
 from qanat.sql.refusals import ESCAPE_HATCH
-from qanat.sql.relations import Output, Relation, nearest
+from qanat.sql.relations import Output, Relation, Scope, nearest
 from qanat.sql.typed import Extra, Texts, joined, name_text, same, templated
 from qanat.tables import ColumnType
 
@@ -68,6 +68,8 @@ def _relation(node: exp.Expr, place: Place) -> tuple[Relation, str]:
     if isinstance(node, exp.Subquery):
         made = place.query(node.this, place.known, place.scope.outer)
         return replace(made, text=templated("({0})", (made.text,))), node.alias.lower()
+    if isinstance(node, exp.Values):
+        return _values(node, place)
     if not isinstance(node, exp.Table) or node.args.get("joins") or node.args.get("sample"):
         raise place.fail(node, f"`{shown(node)}` isn't accepted in `from`", ESCAPE_HATCH)
     if isinstance(node.this, exp.Anonymous):
@@ -88,6 +90,41 @@ def _call(node: exp.Expr, function: exp.Anonymous, place: Place) -> tuple[Relati
     raise place.fail(
         node, f"{name} isn't accepted in `from`", nearest(name, ("hop", "generate_series"))
     )
+
+
+def _values(node: exp.Values, place: Place) -> tuple[Relation, str]:
+    """`(values (1), (2)) as name(column)`: literals."""
+    alias = node.args.get("alias")
+    rows = [each.expressions for each in node.expressions]
+    if alias is None or any(len(row) != len(alias.columns) for row in rows):
+        raise place.fail(node, "values need names", "(values (1), (2)) as name(column)")
+    inner = replace(place, scope=Scope({}, None))
+    typed = [[inner.typed(each) for each in row] for row in rows]
+    outputs = []
+    for index, column in enumerate(alias.columns):
+        kinds = {row[index].kind for row in typed}
+        if len(kinds) > 1 or not kinds <= set(ColumnType):
+            raise place.fail(node, f"the values of {column.name} need one type")
+        outputs.append(
+            Output(column.name.lower(), kinds.pop(), any(row[index].nullable for row in typed))
+        )
+    listed = [
+        templated(
+            "select {0}",
+            (
+                joined(
+                    ", ",
+                    [
+                        templated("{0} as {1}", (value.text, name_text(output.name)))
+                        for value, output in zip(row, outputs, strict=True)
+                    ],
+                ),
+            ),
+        )
+        for row in typed
+    ]
+    text = templated("({0})", (joined(" union all ", listed),))
+    return Relation(tuple(outputs), text), alias.name.lower()
 
 
 def _hop(function: exp.Anonymous, place: Place) -> Relation:
@@ -140,7 +177,7 @@ HOP = {
 
 def replace_scope(place: Place, name: str, relation: Relation) -> Place:
     """Return a place at which only the columns of one relation are seen."""
-    inner = type(place.scope)({name: relation})
+    inner = Scope({name: relation})
     return replace(place, scope=inner, keys=None, names=None)
 
 
@@ -157,7 +194,7 @@ def _series(node: exp.Expr, function: exp.Anonymous, place: Place) -> tuple[Rela
     if len(function.expressions) != 3 or alias is None or len(alias.columns) != 1:
         hint = "generate_series(first, last, interval '1 hour') as name(column)"
         raise place.fail(function, "a series needs two moments, a step and a name", hint)
-    scope = replace(place, scope=type(place.scope)({}, place.scope.outer))
+    scope = replace(place, scope=Scope({}, place.scope.outer))
     first, last = (scope.of(each, ColumnType.TIMESTAMP) for each in function.expressions[:2])
     step = scope.of(function.expressions[2], Extra.INTERVAL)
     column = alias.columns[0].name.lower()

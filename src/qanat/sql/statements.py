@@ -27,6 +27,10 @@ _SELECT_PARTS = {
     "offset",
     "with_",
 }
+# A limit from here on may stand without an order: no answer is so long, so that it leaves nothing out.
+GUARD_ROWS_MIN = 1_000_000
+# The one value of a select inside an expression needs no name in the text; its column has this one.
+_UNNAMED = "value"
 _UNION_PARTS = {"this", "expression", "distinct", "order", "limit", "offset", "with_"}
 
 
@@ -74,6 +78,7 @@ def _select(node: exp.Select, known: Known, outer: Scope | None) -> Relation:
     place = Place(known, scope, typed, query)
     tables = from_clause(node, place)
     texts = [tables, _condition(node, "where", place.without_aggregates("in `where`"))]
+    _without_nulls(node.args.get("where"), scope)
     grouped, groups = _group(node, place)
     texts.append(groups)
     items = _items(node, grouped)
@@ -97,13 +102,29 @@ def _select(node: exp.Select, known: Known, outer: Scope | None) -> Relation:
     return Relation(tuple(Output(name, item.kind, item.nullable) for name, item in items), text)
 
 
+def _without_nulls(where: exp.Expr | None, scope: Scope) -> None:
+    """Note which columns can't be null any more: `where … is not null and …`."""
+    if where is None:
+        return
+    conditions = where.this.flatten() if isinstance(where.this, exp.And) else [where.this]
+    for each in conditions:
+        test = each.this if isinstance(each, exp.Not) else None
+        if (
+            isinstance(test, exp.Is)
+            and isinstance(test.expression, exp.Null)
+            and isinstance(test.this, exp.Column)
+        ):
+            scope.require(test.this.table.lower(), test.this.name.lower())
+
+
 def _items(node: exp.Select, place: Place) -> list[tuple[str, Typed]]:
     items: list[tuple[str, Typed]] = []
     for each in node.expressions:
         value = place.typed(each.this if isinstance(each, exp.Alias) else each)
-        if not isinstance(each, exp.Alias | exp.Column):
+        only = len(node.expressions) == 1 and node.parent is not None
+        if not only and not isinstance(each, exp.Alias | exp.Column):
             raise place.fail(each, f"`{shown(each)}` needs a name", "… as name")
-        name = each.alias_or_name.lower()
+        name = each.alias_or_name.lower() or _UNNAMED
         if any(name == other for other, _ in items):
             raise place.fail(each, f"two columns are called {name!r}")
         if not isinstance(value.kind, ColumnType) and value.kind != "null":
@@ -170,11 +191,20 @@ def _tail(node: exp.Expr, place: Place, *, checked: bool) -> list[Texts]:
         bound = node.args.get(clause)
         if bound is None:
             continue
-        if order is None:
+        if order is None and not _guards(bound.expression):
             reason = f"`{clause}` without `order by` takes any rows"
             raise place.fail(bound.expression, reason, "Order by a key, so that there are no ties")
         texts.append(templated(f" {clause} {{0}}", (_number(bound.expression, place),)))
     return texts
+
+
+def _guards(limit: exp.Expr) -> bool:
+    """Whether a limit chooses no rows, but keeps conditions apart for a planner."""
+    return (
+        isinstance(limit, exp.Literal)
+        and limit.name.isdecimal()
+        and int(limit.name) >= GUARD_ROWS_MIN
+    )
 
 
 def _number(node: exp.Expr, place: Place) -> Texts:

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.resources import files
 
+from qanat.resources import read_text
 from qanat.sql.errors import SqlError
 
 ENGINES = ("duckdb", "spark")
@@ -54,7 +54,7 @@ def load_sql(reference_or_text: str) -> SqlText:
     if match is None:
         return _sectioned(reference_or_text, _INLINE)
     try:
-        text = files(match["package"]).joinpath(match["name"]).read_text(encoding="utf-8")
+        text = read_text(match[0])
     except (ModuleNotFoundError, FileNotFoundError) as error:
         raise SqlError(match[0], 1, 1, "there is no such file", str(error)) from error
     return _sectioned(text, match[0])

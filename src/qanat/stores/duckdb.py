@@ -18,6 +18,7 @@ from qanat.records import Partition, Progress, Staged, Worker
 from qanat.stores import duckdb_declared, duckdb_schema
 from qanat.stores.duckdb_database import Database
 from qanat.stores.duckdb_deadline import Deadlines
+from qanat.stores.duckdb_indexes import LateIndexes
 from qanat.stores.duckdb_queue import DuckdbQueue, Leases, set_aside_killers
 from qanat.stores.duckdb_reading import DuckdbReader
 from qanat.stores.duckdb_staging import Staging
@@ -59,6 +60,7 @@ class DuckdbStore:
         self._database = Database(path, options)
         self._staging = Staging(self._database)
         self._leases = Leases()
+        self._indexes = LateIndexes(self._database, options.clock)
         self._writing = threading.Lock()
         self._writer: int | None = None
         # Only one process has the file open: claims needn't outlive it.
@@ -122,9 +124,12 @@ class DuckdbStore:
     def _begin(self, stage: str, commit_id: UUID) -> Iterator[DuckdbTransaction]:
         with self._only_writer():
             with self._database.transaction(writes=True) as connection:
-                yield DuckdbTransaction(
-                    self._database, connection, self._leases, (stage, commit_id)
-                )
+                who = (stage, commit_id)
+                begun = DuckdbTransaction(self._database, connection, self._leases, who)
+                yield begun
+            for table in begun.swapped:
+                self._indexes.want(table)
+            self._indexes.make()
             self._database.tidy()
 
     def outcome(self, stage: str, commit_id: UUID) -> bool:

@@ -65,7 +65,8 @@ def create(
 def swap(connection: duckdb.DuckDBPyConnection, live: Table, rebuilt: Table) -> int:
     """Let a rebuilt table take the place of a live one; return how many rows the live one had.
 
-    By renaming: DuckDB's catalogue is transactional, so that older snapshots still see the old table.
+    By renaming: DuckDB's catalogue is transactional, so that older snapshots still see the old table. Neither may have indexes
+    that it needs to keep: see `duckdb_indexes`.
 
     Raises:
         Fatal: One isn't there, or their columns differ.
@@ -82,8 +83,13 @@ def swap(connection: duckdb.DuckDBPyConnection, live: Table, rebuilt: Table) -> 
     count = connection.execute(f"select count(*) from {quoted(live.name)}").fetchall()[0][0]
     connection.execute(f"drop table {quoted(live.name)}")
     connection.execute(f"alter table {quoted(rebuilt.name)} rename to {quoted(live.name)}")
-    list(migrate(connection, [live]))  # indexes, which a table that is renamed may not have
     return int(count)
+
+
+def add_indexes(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Make the declared indexes that a table doesn't have."""
+    for names in list(_missing_indexes(connection, table)):
+        _add_index(connection, table, names)
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ from qanat.stores.duckdb_slices import Merge, Side, combined_slices, schema_of
 from qanat.stores.duckdb_sql import bound, column_list, quoted
 from qanat.stores.duckdb_staging import BATCH_ROWS
 from qanat.stores.duckdb_writing import Writing, fetched
-from qanat.tables import Add, Table
+from qanat.tables import Add, ColumnType, Table
 
 # Of 10 million rows 1 million take 1.5 s in place and 2.2 s anew; 100,000 take 0.3 s in place.
 IN_PLACE_SHARE_MAX = 0.1
@@ -46,12 +46,36 @@ def add(writing: Writing, table: Table, mode: Add, added: Side) -> None:
     """Add rows to a large table, in memory that doesn't grow with their number."""
     if not added.rows:
         return
+    if added.given is not None and _is_by_time(table, mode) and added.rows <= IN_PLACE_ROWS_MAX:
+        _by_time(writing, table, mode, added)
+        writing.touched.add(table.name)
+        return
     region = _region(writing, table, mode, added.constants)
     if added.rows <= _in_place_max(writing, region) or len(region.fixed) == len(mode.key):
         _in_place(writing, table, mode, added, region)
     else:
         _anew(writing, table, mode, added, region)
     writing.touched.add(table.name)
+
+
+def _is_by_time(table: Table, mode: Add) -> bool:
+    return table.column(mode.key[0]).type is ColumnType.TIMESTAMP
+
+
+def _by_time(writing: Writing, table: Table, mode: Add, added: Side) -> None:
+    """Add in place, in a table whose key begins with a time: only the span of the added rows is looked at.
+
+    What arrives lies close together in time, and so do the rows of one time in the table, so that it costs as much in a large
+    table as in a small one.
+    """
+    rows = conformed(table, added.given, added.constants)
+    rows = retyped(combined(table, rows, mode), rows.schema)
+    there = duckdb_declared.columns_of(writing.connection, table.name)
+    others = tuple(name for name in there if name not in table.names)
+    within = duckdb_modes.bounds(rows.column(mode.key[0]))
+    with writing.rows(narrowed(rows)):
+        duckdb_modes.add_in_place(writing, table, mode, {}, others, within)
+    writing.stale_rows += rows.num_rows
 
 
 def _region(writing: Writing, table: Table, mode: Add, constants: Mapping[str, Scalar]) -> _Region:

@@ -71,7 +71,7 @@ def _insert_unindexed(writing: Writing, table: Table, rows: pa.Table, mode: Inse
     0.4 µs a row in batches of 50,000.
     """
     first = mode.key[0]
-    low, high = _bounds(rows.column(first))
+    low, high = bounds(rows.column(first))
     within = f"t.{quoted(first)} between $low and $high"
     there = f"select 1 from {quoted(table.name)} t where {equal(mode.key, 't', 'r')} and {within}"
     with writing.rows(narrowed(rows.select(list(mode.key)))):
@@ -88,7 +88,8 @@ def _insert_unindexed(writing: Writing, table: Table, rows: pa.Table, mode: Inse
     return rows
 
 
-def _bounds(column: pa.ChunkedArray) -> tuple[Scalar, Scalar]:
+def bounds(column: pa.ChunkedArray) -> tuple[Scalar, Scalar]:
+    """Return a column's smallest and largest value."""
     import pyarrow.compute as pc
 
     found = pc.min_max(column)
@@ -139,6 +140,7 @@ def add_in_place(
     mode: Add,
     fixed: Mapping[str, Scalar],
     others: Sequence[str] = (),
+    within: tuple[Scalar, Scalar] | None = None,
 ) -> None:
     """Add the rows of `ROWS` to those with their keys, without an index: delete and insert.
 
@@ -150,7 +152,12 @@ def add_in_place(
         mode: What adds up.
         fixed: Columns of the key that have one value in all of `ROWS`; DuckDB skips what can't hold it.
         others: Columns in the store that aren't declared any more.
+        within: The smallest and the largest value of the key's first column in `ROWS`: the rest of the table isn't looked at.
     """
+    span: dict[str, Scalar] = (
+        {} if within is None else dict(zip(("low", "high"), within, strict=True))
+    )
+    there, those = _where(mode, fixed, span, ""), _where(mode, fixed, span, "t.")
     plain = [name for name in _rest(table, mode.key) if name not in mode.sums]
     known = f"t.{quoted(mode.key[0])} is not null"
     columns = [
@@ -159,20 +166,26 @@ def add_in_place(
         *(f"if({known}, t.{quoted(one)}, r.{quoted(one)}) as {quoted(one)}" for one in plain),
         *(f"t.{quoted(name)}" for name in others),
     ]
-    here = f"(from {quoted(table.name)} where {bound(fixed)})"
+    here = f"(from {quoted(table.name)} where {there})"
     on = equal(mode.key, "t", "r")
     writing.run(
         "create temp table qanat_sums as"
         f" select {', '.join(columns)} from {ROWS} r left join {here} t on {on}",
-        fixed,
+        {**fixed, **span},
     )
     writing.run(
-        f"delete from {quoted(table.name)} t using qanat_sums r where {on} and {bound(fixed, 't.')}",
-        fixed,
+        f"delete from {quoted(table.name)} t using qanat_sums r where {on} and {those}",
+        {**fixed, **span},
     )
     left = f"qanat_sums where {_isnt_zero(mode)} order by {column_list(mode.key)}"
     writing.run(_insert(table, left, others))
     writing.run("drop table qanat_sums")
+
+
+def _where(mode: Add, fixed: Mapping[str, Scalar], span: Mapping[str, Scalar], prefix: str) -> str:
+    """Return the condition of the part of a table in which rows belong."""
+    first = f"{prefix}{quoted(mode.key[0])} between $low and $high"
+    return f"{bound(fixed, prefix)} and {first}" if span else bound(fixed, prefix)
 
 
 def _isnt_zero(mode: Add) -> str:

@@ -74,6 +74,7 @@ class DuckdbTransaction:
         self._finished: list[tuple[str, Sequence[str]]] = []
         self._fenced: Fenced | None = None
         self._over = False
+        self.swapped: list[Table] = []
 
     def advance(self, stage: str, moves: Mapping[Partition, Move]) -> None:
         for partition, move in moves.items():
@@ -174,6 +175,7 @@ class DuckdbTransaction:
             stale = duckdb_declared.swap(self._connection, live, rebuilt)
         self._writing.stale_rows += stale
         self._writing.touched.update((live.name, rebuilt.name))
+        self.swapped.append(live)
 
     def enqueue(self, queue: str, items: Sequence[Item]) -> None:
         duckdb_queue.enqueue(self._writing, queue, items)

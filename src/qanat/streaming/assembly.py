@@ -7,34 +7,40 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TypeAlias, cast
 from uuid import uuid4
 
 from qanat.clock import Clock
 from qanat.interfaces import Commit, Log, Output, Source, Store
-from qanat.pipeline import Pipeline, Stage
+from qanat.pipeline import Input, Pipeline, Stage
 from qanat.records import Transformed
+from qanat.reports.answer import compute
 from qanat.runtime.commit import Committer, Committing
 from qanat.runtime.housekeeping import StateSteps, TrimSteps
 from qanat.runtime.letters import LETTER_TOPIC
 from qanat.runtime.loop import Steps
 from qanat.runtime.plan import plan
 from qanat.runtime.reading import Reading
+from qanat.runtime.report_steps import ReportSteps
 from qanat.runtime.stage_states import StageMeter
 from qanat.runtime.stream import OrderedSteps
 from qanat.runtime.stream_tables import TableSteps, TableWrite, TableWriter
 from qanat.runtime.stream_topics import PublishSteps, Transform, unchanged
 from qanat.runtime.streamrun import StreamRun
+from qanat.runtime.windows import is_stored
 from qanat.session import open_to_hold
+from qanat.streaming.checks import check_pipeline
 from qanat.streaming.declared import noticed, tables_of, topic_named, topics_of
 from qanat.streaming.settings import StreamSettings
 from qanat.streaming.sources import OpenedSource, open_source
-from qanat.streaming.transforms import table_writes
 from qanat.tables import DEAD_LETTERS, Append, Topic
 from qanat.telemetry import Telemetry
 from qanat.wiring import load, open_log
 
 LETTERS_STAGE = "letters"
+
+Opening: TypeAlias = "Callable[[Pipeline, Input, StreamSettings, Clock], OpenedSource]"
+"""What opens a source from outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +59,24 @@ def assembled(
     clock: Clock,
     telemetry: Telemetry,
     stop: threading.Event,
+    opening: "Opening" = open_source,
 ) -> Iterator[Assembled]:
     """Open everything that a run needs, and close it at the end.
 
+    Args:
+        pipeline: What runs.
+        settings: How.
+        clock: Time, for everything.
+        telemetry: Where it counts.
+        stop: Ends it.
+        opening: What opens the stages' sources from outside.
+
     Raises:
-        ConfigError: A setting can't be used, or a transform's SQL doesn't fit its tables.
+        ConfigError: A setting can't be used, or the declaration doesn't hold together.
         Refused: The pipeline would count twice with this store.
         Busy: The store is in another instance's hands.
     """
-    writes = table_writes(pipeline)
+    writes = check_pipeline(pipeline)
     with ExitStack() as stack:
         store = stack.enter_context(
             closing(open_to_hold(pipeline, settings, clock, threads=settings.threads or _cores()))
@@ -72,7 +87,9 @@ def assembled(
             closing(open_log(settings.log, pipeline.name, Path(settings.data_dir), clock))
         )
         log.create(topics_of(pipeline))
-        parts = _Parts(pipeline, settings, store, log, clock, telemetry, stop, writes, stack)
+        parts = _Parts(
+            pipeline, settings, store, log, clock, telemetry, stop, writes, stack, opening
+        )
         yield Assembled(parts.run(), store, log)
 
 
@@ -89,6 +106,7 @@ class _Parts:
     stop: threading.Event
     writes: "dict[str, Callable[[], Sequence[TableWrite]]]"
     stack: ExitStack
+    opening: "Opening"
 
     def run(self) -> StreamRun:
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
@@ -97,15 +115,17 @@ class _Parts:
             stages.append(self._letters(owner))
         meters = [steps.reading.meter for steps in stages]
         self._hold_back(stages)
+        ended = threading.Event()
         return StreamRun(
             pipeline=self.pipeline.name,
             stages=stages,
-            others=self._others(meters),
+            others=self._others(meters, ended),
             meters=meters,
             clock=self.clock,
             telemetry=self.telemetry,
             once=self.settings.once,
             stop=self.stop,
+            ended=ended,
         )
 
     def _stage(self, stage: Stage, owner: str) -> OrderedSteps:
@@ -117,7 +137,7 @@ class _Parts:
         opened = self._open(stage)
         if stage.publishes:
             reading = self._reading(stage.name, opened, self.log, owner)
-            return self._publishes(stage, reading, transform)
+            return self._publishes(stage, opened, reading, transform)
         reading = self._reading(stage.name, opened, self.store, owner)
         steps = TableSteps(
             name=stage.name,
@@ -131,9 +151,11 @@ class _Parts:
             origin=stage.input.name,
             transform=transform,
         )
-        return self._ending(steps, stage)
+        return self._ending(steps, stage, opened)
 
-    def _publishes(self, stage: Stage, reading: Reading, transform: Transform) -> OrderedSteps:
+    def _publishes(
+        self, stage: Stage, opened: OpenedSource, reading: Reading, transform: Transform
+    ) -> OrderedSteps:
         steps = PublishSteps(
             name=stage.name,
             reading=reading,
@@ -144,7 +166,7 @@ class _Parts:
             topic=stage.publishes[0],
             origin=stage.input.name,
         )
-        return self._ending(steps, stage)
+        return self._ending(steps, stage, opened)
 
     def _letters(self, owner: str) -> OrderedSteps:
         """Make the stage that brings the log's dead letters into the store."""
@@ -155,20 +177,38 @@ class _Parts:
             committer=self._committer(LETTERS_STAGE),
             writer=TableWriter((TableWrite(DEAD_LETTERS, Append()),)),
             origin=LETTER_TOPIC.name,
+            relays=True,
         )
 
-    def _ending(self, steps: OrderedSteps, stage: Stage) -> OrderedSteps:
+    def _ending(self, steps: OrderedSteps, stage: Stage, opened: OpenedSource) -> OrderedSteps:
         """Have a stage that reads from outside end when that is silent, in a run that ends."""
         if self.settings.once and stage.input.kind != "topic":
-            meter, idle_s = steps.reading.meter, float(self.settings.idle)
-            steps.ends = lambda: meter.silent_s() > idle_s
+            steps.ends = self._silent(steps.reading.meter, opened)
         return steps
+
+    def _silent(self, meter: StageMeter, opened: OpenedSource) -> Callable[[], bool]:
+        """Return what tells whether a source is silent for so long that it counts as read.
+
+        One that nobody could reach hasn't been silent: it said nothing because nobody asked.
+        """
+        clock, idle_s = self.clock, float(self.settings.idle)
+        heard_from_s: float | None = None
+
+        def silent() -> bool:
+            nonlocal heard_from_s
+            if heard_from_s is None and opened.heard():
+                heard_from_s = clock.monotonic()
+            if heard_from_s is None:
+                return False
+            return min(meter.silent_s(), clock.monotonic() - heard_from_s) > idle_s
+
+        return silent
 
     def _open(self, stage: Stage) -> OpenedSource:
         if stage.input.kind == "topic":
             topic = topic_named(self.pipeline, stage.input.name)
             return OpenedSource(self._topic_source(topic, stage.name))
-        opened = open_source(self.pipeline, stage.input, self.settings, self.clock)
+        opened = self.opening(self.pipeline, stage.input, self.settings, self.clock)
         self.stack.enter_context(closing(opened.source))
         return opened
 
@@ -196,12 +236,18 @@ class _Parts:
             if isinstance(steps, PublishSteps):
                 steps.waits = _waiting(readers.get(steps.topic.name, []), self.settings.backlog)
 
-    def _others(self, meters: Sequence[StageMeter]) -> list[Steps]:
+    def _others(self, meters: Sequence[StageMeter], ended: threading.Event) -> list[Steps]:
         instance = f"{socket.gethostname()}:{os.getpid()}"
-        states = StateSteps("states", self._committer("states"), meters, instance, self.stop)
+        states = StateSteps("states", self._committer("states"), meters, instance, ended)
         topics = topics_of(self.pipeline)
-        trims = TrimSteps("retention", self.log, topics, self._committer("retention"), self.stop)
-        return [states, trims]
+        trims = TrimSteps("retention", self.log, topics, self._committer("retention"), ended)
+        return [states, trims, *self._reports(instance)]
+
+    def _reports(self, instance: str) -> list[Steps]:
+        stored = tuple(filter(is_stored, self.pipeline.reports))
+        if not stored:
+            return []
+        return [ReportSteps("reports", self._committer("reports"), stored, compute, instance)]
 
 
 def _waiting(readers: Sequence[StageMeter], backlog: int) -> Callable[[], str]:

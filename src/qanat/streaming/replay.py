@@ -8,9 +8,10 @@ from qanat.interfaces import Transaction
 from qanat.pipeline import Pipeline, Stage
 from qanat.records import Transformed
 from qanat.runtime.commit import Committer
+from qanat.runtime.lateness import TOO_LATE
 from qanat.runtime.letters import RAW_BYTES_MAX
 from qanat.runtime.live import brings_rows
-from qanat.runtime.stream_tables import TOO_LATE, TableWriter
+from qanat.runtime.stream_tables import TableWriter
 from qanat.streaming.declared import noticed, topic_named
 from qanat.streaming.transforms import table_writes
 from qanat.tables import ColumnType, Table, arrow_schema
@@ -67,7 +68,7 @@ def drop(committer: Committer, letter_id: str) -> None:
 
 def _table_stage(pipeline: Pipeline) -> Stage:
     for stage in pipeline.stages:
-        if stage.writes:
+        if stage.writes or stage.deduplicate is not None:
             return stage
     raise ConfigError("PIPELINE", pipeline.name, "one with a stage that writes tables")
 

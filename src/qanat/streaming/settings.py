@@ -69,7 +69,10 @@ class StreamSettings(LogSettings, frozen=True, kw_only=True):
         ),
     ] = False
     idle: Annotated[
-        Duration, msgspec.Meta(description="With --once: when the source counts as read.")
+        Duration,
+        msgspec.Meta(
+            description="With --once: when the source counts as read; one that can't be reached never does."
+        ),
     ] = Duration(5.0)
     threads: Annotated[
         int, msgspec.Meta(description="Threads of the store's engine; 0: one per core.", ge=0)

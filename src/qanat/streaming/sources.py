@@ -16,11 +16,13 @@ class OpenedSource:
 
     Attributes:
         condition: Empty while nothing is.
+        heard: Whether anything of it was ever heard, be it a comment.
         outside: Whether it is a source from outside, whose silence may be a fault; a topic may be silent.
     """
 
     source: Source
     condition: Callable[[], str] = str
+    heard: Callable[[], bool] = lambda: True
     outside: bool = False
 
     def silent_after_s(self, settings: StreamSettings) -> float:
@@ -63,4 +65,7 @@ def _sse(location: str, settings: StreamSettings, clock: Clock) -> OpenedSource:
         told = source.condition()
         return "" if told.connected else f"the source can't be reached: {told.problem}"
 
-    return OpenedSource(source, condition, outside=True)
+    def heard() -> bool:
+        return source.condition().heard_at is not None
+
+    return OpenedSource(source, condition, heard, outside=True)

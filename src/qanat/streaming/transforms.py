@@ -27,7 +27,7 @@ def table_writes(pipeline: Pipeline) -> dict[str, Callable[[], Sequence[TableWri
     return {
         stage.name: _maker(stage, checked(pipeline, stage))
         for stage in pipeline.stages
-        if stage.writes
+        if stage.writes or stage.deduplicate is not None
     }
 
 

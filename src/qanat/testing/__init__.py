@@ -9,6 +9,7 @@ from qanat.testing.memory_database import MemoryDatabase
 from qanat.testing.memory_log import Crash, Crashed, End, Fail, MemoryLog, Pause
 from qanat.testing.memory_source import MemorySource
 from qanat.testing.memory_store import MemoryStore
+from qanat.testing.memory_topics import MemoryTopics
 
 __all__ = [
     "Crash",
@@ -20,5 +21,6 @@ __all__ = [
     "MemoryLog",
     "MemorySource",
     "MemoryStore",
+    "MemoryTopics",
     "Pause",
 ]

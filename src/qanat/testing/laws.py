@@ -28,10 +28,12 @@ pytest.register_assert_rewrite(
             "differential",
             "leases",
             "ledger",
+            "log",
+            "log_commits",
+            "log_reading",
             "migrate",
             "modes",
             "reading",
-            "source",
             "source",
             "staging",
             "store",
@@ -48,6 +50,13 @@ from qanat.testing.laws_claims import ClaimLaws  # noqa: E402 - assertions are r
 from qanat.testing.laws_differential import DifferentialLaws  # noqa: E402
 from qanat.testing.laws_leases import LeaseLaws  # noqa: E402
 from qanat.testing.laws_ledger import LedgerLaws  # noqa: E402
+from qanat.testing.laws_log import OpenLog, TopicWorld  # noqa: E402
+from qanat.testing.laws_log_commits import (  # noqa: E402
+    LogClaimLaws,
+    LogCommitLaws,
+    LogTopicLaws,
+)
+from qanat.testing.laws_log_reading import LogReadingLaws, LogRetentionLaws  # noqa: E402
 from qanat.testing.laws_migrate import MigrateLaws  # noqa: E402
 from qanat.testing.laws_modes import ConstantLaws, PlainModeLaws  # noqa: E402
 from qanat.testing.laws_reading import ReadingLaws  # noqa: E402
@@ -59,7 +68,15 @@ from qanat.testing.laws_swap import SwapLaws  # noqa: E402
 from qanat.testing.laws_transactions import TransactionLaws  # noqa: E402
 from qanat.testing.laws_values import ParameterLaws, ValueLaws  # noqa: E402
 
-__all__ = ["OpenStore", "SourceLaws", "SourceWorld", "StoreLaws"]
+__all__ = [
+    "LogLaws",
+    "OpenLog",
+    "OpenStore",
+    "SourceLaws",
+    "SourceWorld",
+    "StoreLaws",
+    "TopicWorld",
+]
 
 
 class StoreLaws(
@@ -82,3 +99,7 @@ class StoreLaws(
     """All laws of `Store` and of the queues in it. Give `open_store` and `make_newer`; see
     `StoreLawsBase`.
     """
+
+
+class LogLaws(LogCommitLaws, LogClaimLaws, LogTopicLaws, LogReadingLaws, LogRetentionLaws):
+    """All laws of `Log`. Give `open_log` and `recreate`; see `LogLawsBase`."""

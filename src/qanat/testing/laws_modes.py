@@ -40,6 +40,16 @@ SEEN = Table(
     key=("happened", "id"),
     large=True,
 )
+HOURS = Table(
+    "law_hours",
+    (
+        Column("hour", ColumnType.TIMESTAMP),
+        Column("name", ColumnType.TEXT),
+        Column("pages", ColumnType.INT64),
+    ),
+    key=("hour", "name"),
+    large=True,
+)
 KEY = ("consumer",)
 SUMS = ("amount", "lines")
 BIG = 2**64 + 12345678901234567890
@@ -135,6 +145,24 @@ class PlainModeLaws(StoreLawsBase):
         assert [(at[0], "b"), (at[3], "a")] == sorted(found)
         assert [] == write(store, SEEN, mode, *first, (at[0], "b"))
         assert sorted([*first, (at[0], "b"), (at[3], "a")]) == sorted(contents(store, SEEN))
+
+    def test_add_to_a_large_table_by_time(self, store: Store) -> None:
+        """Sums by time: rows of the span are added to, those outside stay, new times begin."""
+        at = [datetime(2026, 1, 1, hour, tzinfo=UTC) for hour in range(5)]
+        mode = Add(HOURS.key, ("pages",))
+        store.migrate((HOURS,))
+        write(store, HOURS, mode, (at[1], "a", 1), (at[2], "a", 2), (at[2], "b", 4))
+        write(store, HOURS, mode, (at[2], "b", 8), (at[3], "c", 16), (at[2], "b", 32))
+        write(store, HOURS, mode, (at[4], "d", 64), (at[0], "d", 128), (at[1], "a", 256))
+        expected = [
+            (at[0], "d", 128),
+            (at[1], "a", 257),
+            (at[2], "a", 2),
+            (at[2], "b", 44),
+            (at[3], "c", 16),
+            (at[4], "d", 64),
+        ]
+        assert expected == contents(store, HOURS)
 
     def test_insert_new_by_unique_columns(self, store: Store) -> None:
         """The key of the mode may be any set of columns that is declared unique."""

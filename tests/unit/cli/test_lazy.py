@@ -39,7 +39,7 @@ def test_run_needs_its_pipeline(run: Run) -> None:
     """
     ended = run("run", "a.txt")
     assert (ended.code, ended.out) == (2, "")
-    assert "'a.txt' isn't a pipeline with 'run'; there are: metering." in ended.err
+    assert "'a.txt' isn't a pipeline with 'run'; there are: metering, " in ended.err
 
 
 @pytest.mark.parametrize("operation", ["run", "undo"])

@@ -1,11 +1,9 @@
 """`qanat reports`."""
 
-import builtins
 import csv
 import io
 import json
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
@@ -74,33 +72,6 @@ def test_empty(run: Run, tmp_path: Path) -> None:
     ended = run("reports", "metering", "usage", "--data-dir", str(tmp_path))
     assert 2 == ended.code
     assert "qanat run metering" in ended.err
-
-
-def test_missing_extra(
-    run: Run, metered: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without the renderer everything but drawing works, and drawing says what to install."""
-    real = builtins.__import__
-
-    def without(
-        name: str,
-        globals_: Mapping[str, object] | None = None,
-        locals_: Mapping[str, object] | None = None,
-        fromlist: Sequence[str] = (),
-        level: int = 0,
-    ) -> object:
-        if name == "vl_convert":
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-        return real(name, globals_, locals_, fromlist, level)
-
-    monkeypatch.delitem(sys.modules, "qanat.reports.png", raising=False)
-    monkeypatch.setattr(builtins, "__import__", without)
-    path = tmp_path / "top.png"
-    ended = run("reports", "metering", "top", "--png", str(path), *metered)
-    assert 2 == ended.code
-    assert "pip install 'qanat[charts]'" in ended.err
-    assert not path.exists()
-    assert 0 == run("reports", "metering", "top", *metered).code
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import pytest
 
 from qanat.errors import ConfigError
 from qanat.prove.databases import Embedded
-from qanat.prove.harness import Extent, Harness
+from qanat.prove.extent import Extent
+from qanat.prove.harness import Harness
 from qanat.prove.ledger import Ledger, Line
 from qanat.prove.processes import Children
 from qanat.prove.proof import Proof

@@ -12,6 +12,7 @@ from qanat.interfaces import Store, StoreOptions, Transaction
 from qanat.pipeline import Deduplicate
 from qanat.records import Transformed
 from qanat.runtime.commit import Committer
+from qanat.runtime.lateness import WATERMARKS
 from qanat.runtime.loop import Loop
 from qanat.runtime.reading import Reading
 from qanat.runtime.stage_states import StageMeter
@@ -69,7 +70,7 @@ def without_negative(rows: pa.Table, judged_at: datetime) -> Transformed:
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     opened = open_store("duckdb:", "events", StoreOptions(tmp_path, FakeClock()))
-    opened.migrate((EVENTS, SUMS, DEAD_LETTERS))
+    opened.migrate((EVENTS, SUMS, DEAD_LETTERS, WATERMARKS))
     yield opened
     opened.close()
 
@@ -114,7 +115,13 @@ def test_each_record_counts_once(store: Store) -> None:
 def test_late_and_bad_records_are_kept(store: Store) -> None:
     """A record beyond the horizon, or one that the transform rejects, becomes a dead letter and stops nothing."""
     log = MemoryLog(EVENTS, "0")
-    log.push("0", event("a", 1, late_s=3601.0), event("b", 2, late_s=3600.0), event("c", -4))
+    newest = event("z", 0) | {
+        "happened": START + timedelta(hours=2),
+        "received": START + timedelta(hours=2),
+    }
+    log.push(
+        "0", newest, event("a", 1, late_s=3601.0), event("b", 2, late_s=3600.0), event("c", -4)
+    )
     assert [{"name": "all", "amount": 2}] == run(store, log, [])
     with store.snapshot() as reader:
         letters = reader.query(
@@ -135,3 +142,40 @@ def test_nothing_new_still_moves_on(store: Store) -> None:
         name: at.position for name, at in store.claim("store", ["0"], "me").items()
     }
     assert [["a"]] == noticed
+
+
+def test_a_recording_isnt_late(store: Store) -> None:
+    """What is received long after it came about, but lies near the newest, counts; a repeat from long ago doesn't come again."""
+    log = MemoryLog(EVENTS, "0")
+    year_s = 365 * 86_400.0
+    log.push("0", *(event(name, 1, late_s=year_s) for name in "abc"))
+    long_ago = event("d", 8) | {
+        "happened": START - timedelta(hours=2),
+        "received": START + timedelta(days=365),
+    }
+    log.push("0", long_ago)
+    assert [{"name": "all", "amount": 3}] == run(store, log, [])
+
+
+@pytest.mark.parametrize("rows_max", [1, 2, 100])
+def test_a_time_far_ahead_makes_nothing_late(store: Store, rows_max: int) -> None:
+    """However the records come in batches."""
+    log = MemoryLog(EVENTS, "0")
+    ahead = event("z", 1) | {"happened": START + timedelta(days=400), "received": START}
+    log.push("0", event("a", 1), ahead, event("b", 1), event("c", 1, late_s=7200.0))
+    assert [{"name": "all", "amount": 4}] == run(store, log, [], rows_max)
+
+
+@pytest.mark.parametrize("rows_max", [1, 2, 3, 100])
+def test_lateness_goes_by_order_not_by_batches(store: Store, rows_max: int) -> None:
+    """A record is judged by the newest before it, in whichever batch that came, in this run or in one before."""
+    log = MemoryLog(EVENTS, "0")
+    old = event("o", 4, late_s=7200.0)
+    new = event("n", 1) | {
+        "happened": START + timedelta(hours=3),
+        "received": START + timedelta(hours=3),
+    }
+    log.push("0", old, new, event("p", 16, late_s=7200.0))
+    assert [{"name": "all", "amount": 5}] == run(store, log, [], rows_max)
+    log.push("0", event("q", 32, late_s=7200.0))
+    assert [{"name": "all", "amount": 5}] == run(store, log, [], rows_max)

@@ -74,4 +74,5 @@ PIPELINE = Pipeline(
     reports=REPORTS,
     lookups=LOOKUPS,
     recording="qanat.pipelines.wikimedia.recording:eight_hours.sse.zst",
+    proof="qanat.pipelines.wikimedia.proof:PROOF",
 )

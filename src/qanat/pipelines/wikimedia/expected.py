@@ -14,6 +14,7 @@ Json: TypeAlias = Mapping[str, object]
 T = TypeVar("T")
 
 HORIZON = timedelta(days=32)
+AHEAD_MAX = timedelta(days=1)
 TOO_LATE = "too_late"
 
 
@@ -25,18 +26,38 @@ class Received(NamedTuple):
     received_at: datetime
 
 
+class Creation(NamedTuple):
+    """One row of the table `creations`."""
+
+    created_at: datetime
+    event_id: str
+    received_at: datetime
+    wiki: str
+    domain: str
+    page_id: int
+    page_title: str
+    namespace: int
+    is_redirect: bool
+    rev_id: int
+    revised_at: datetime | None
+    user_id: int | None
+    user_name: str | None
+    is_bot: bool
+    who: str | None
+
+
 class Judged(NamedTuple):
     """What becomes of a stream.
 
     Attributes:
-        creations: One row for each creation of a page, in the order in which they first came.
+        creations: Each creation of a page, in the order in which they first came.
         rejected: The bytes of each event that can't be used, each time it came.
-        too_late: How many creations came after the horizon, each time.
+        too_late: The creations that came too late to be told from repeats, each time.
     """
 
-    creations: list[Row]
+    creations: list[Creation]
     rejected: list[bytes]
-    too_late: int
+    too_late: list[Creation]
 
 
 class _Unusable(Exception):
@@ -45,22 +66,27 @@ class _Unusable(Exception):
 
 def judged(stream: Iterable[Received]) -> Judged:
     """Read a whole stream."""
-    creations: dict[tuple[datetime, str], Row] = {}
+    creations: dict[tuple[datetime, str], Creation] = {}
     rejected: list[bytes] = []
-    too_late = 0
+    too_late: list[Creation] = []
+    newest: datetime | None = None
     for event in stream:
         try:
-            row = _read(event)
+            creation = _read(event)
         except _Unusable:
             rejected.append(event.data)
             continue
-        if row is None:
+        if creation is None:
             continue
-        created_at = cast("datetime", row["created_at"])
-        if event.received_at - created_at > HORIZON:
-            too_late += 1
+        happened = creation.created_at
+        # A time far ahead of the receipt is wrong, and mustn't make all others late.
+        if happened <= event.received_at + AHEAD_MAX and (newest is None or happened > newest):
+            newest = happened
+        behind = newest is not None and newest - happened > HORIZON
+        if behind and event.received_at - happened > HORIZON:
+            too_late.append(creation)
         else:
-            creations.setdefault((created_at, str(row["event_id"])), row)
+            creations.setdefault((creation.created_at, creation.event_id), creation)
     return Judged(list(creations.values()), rejected, too_late)
 
 
@@ -69,58 +95,55 @@ def expected_tables(stream: Iterable[Received]) -> dict[str, list[Row]]:
     return tables_of(judged(stream).creations)
 
 
-def tables_of(creations: Iterable[Row]) -> dict[str, list[Row]]:
+def tables_of(creations: Iterable[Creation]) -> dict[str, list[Row]]:
     """Return the rows of every table that belong to these creations."""
     tables: dict[str, dict[tuple[Value, ...], Row]] = {
         name: {} for name in ("creations", "users", "domains", "domain_hours", "user_hours")
     }
-    for row in creations:
-        _count(tables, row)
-    return {
-        name: [rows[key] for key in sorted(rows, key=order_of)] for name, rows in tables.items()
+    for creation in creations:
+        tables["creations"][creation.created_at, creation.event_id] = creation._asdict()
+        _count_domain(tables, creation)
+        if creation.who is not None:
+            _count_user(tables, creation)
+    # No part of a key is null.
+    return {name: [rows[key] for key in sorted(rows)] for name, rows in tables.items()}
+
+
+def hour_of(moment: datetime) -> datetime:
+    """Return the beginning of the hour."""
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def _count_domain(tables: dict[str, dict[tuple[Value, ...], Row]], creation: Creation) -> None:
+    sums = {
+        "pages": 1,
+        "bot_pages": int(creation.is_bot),
+        "articles": int(creation.namespace == 0),
     }
+    _add(tables["domains"], {"domain": creation.domain}, {}, sums)
+    hour = hour_of(creation.created_at)
+    _add(tables["domain_hours"], {"hour": hour, "domain": creation.domain}, {}, sums)
 
 
-def order_of(key: tuple[Value, ...]) -> tuple[tuple[bool, Value], ...]:
-    """Order keys as a store does, nulls last."""
-    return tuple((part is None, part if part is not None else 0) for part in key)
+def _count_user(tables: dict[str, dict[tuple[Value, ...], Row]], creation: Creation) -> None:
+    sums = {"pages": 1, "bot_pages": int(creation.is_bot)}
+    user: Row = {"wiki": creation.wiki, "who": creation.who}
+    told: Row = {
+        "domain": creation.domain,
+        "user_id": creation.user_id,
+        "user_name": creation.user_name,
+    }
+    _add(tables["users"], user, told, sums)
+    _add(tables["user_hours"], {"hour": hour_of(creation.created_at), **user}, {}, sums)
 
 
-def _count(tables: dict[str, dict[tuple[Value, ...], Row]], row: Row) -> None:
-    created_at = cast("datetime", row["created_at"])
-    hour = created_at.replace(minute=0, second=0, microsecond=0)
-    domain, wiki, who = row["domain"], row["wiki"], row["who"]
-    tables["creations"][created_at, row["event_id"]] = row
-    bot, article = int(bool(row["is_bot"])), int(row["namespace"] == 0)
-    _add(tables["domains"], {"domain": domain}, pages=1, bot_pages=bot, articles=article)
-    in_hour: Row = {"hour": hour, "domain": domain}
-    _add(tables["domain_hours"], in_hour, pages=1, bot_pages=bot, articles=article)
-    if who is None:
-        return
-    user = tables["users"].setdefault(
-        (wiki, who),
-        {
-            "wiki": wiki,
-            "who": who,
-            "domain": domain,
-            "user_id": row["user_id"],
-            "user_name": row["user_name"],
-            "pages": 0,
-            "bot_pages": 0,
-        },
-    )
-    user["pages"] = cast("int", user["pages"]) + 1
-    user["bot_pages"] = cast("int", user["bot_pages"]) + bot
-    _add(tables["user_hours"], {"hour": hour, "wiki": wiki, "who": who}, pages=1, bot_pages=bot)
-
-
-def _add(rows: dict[tuple[Value, ...], Row], key: Row, **sums: int) -> None:
-    row = rows.setdefault(tuple(key.values()), {**key, **dict.fromkeys(sums, 0)})
+def _add(rows: dict[tuple[Value, ...], Row], key: Row, told: Row, sums: Mapping[str, int]) -> None:
+    row = rows.setdefault(tuple(key.values()), {**key, **told, **dict.fromkeys(sums, 0)})
     for name, value in sums.items():
         row[name] = cast("int", row[name]) + value
 
 
-def _read(event: Received) -> Row | None:
+def _read(event: Received) -> Creation | None:
     """Return the creation that an event tells of; None for one that is left out.
 
     Raises:
@@ -139,29 +162,29 @@ def _read(event: Received) -> Row | None:
     return _creation(told, _object(meta), event.received_at)
 
 
-def _creation(told: Json, meta: Json, received_at: datetime) -> Row:
+def _creation(told: Json, meta: Json, received_at: datetime) -> Creation:
     by = _optional(told, "performer", _object) or {}
     name = _optional(by, "user_text", _any_text) or None
     number = _optional(by, "user_id", _number) or None
     who = name if number is None else f"#{number}"
     is_bot = _flag(by["user_is_bot"]) if "user_is_bot" in by else False
-    return {
-        "created_at": _moment(meta.get("dt")),
-        "event_id": _text(meta.get("id")),
-        "received_at": received_at,
-        "wiki": _text(told.get("database")),
-        "domain": _text(meta.get("domain")),
-        "page_id": _number(told.get("page_id")),
-        "page_title": _text(told.get("page_title")),
-        "namespace": _integer(told.get("page_namespace")),
-        "is_redirect": _flag(told.get("page_is_redirect")),
-        "rev_id": _number(told.get("rev_id")),
-        "revised_at": _optional(told, "rev_timestamp", _moment),
-        "user_id": number,
-        "user_name": name,
-        "is_bot": is_bot,
-        "who": who,
-    }
+    return Creation(
+        created_at=_moment(meta.get("dt")),
+        event_id=_text(meta.get("id")),
+        received_at=received_at,
+        wiki=_text(told.get("database")),
+        domain=_text(meta.get("domain")),
+        page_id=_number(told.get("page_id")),
+        page_title=_text(told.get("page_title")),
+        namespace=_integer(told.get("page_namespace")),
+        is_redirect=_flag(told.get("page_is_redirect")),
+        rev_id=_number(told.get("rev_id")),
+        revised_at=_optional(told, "rev_timestamp", _moment),
+        user_id=number,
+        user_name=name,
+        is_bot=is_bot,
+        who=who,
+    )
 
 
 def _parsed(data: bytes) -> object:
@@ -183,9 +206,10 @@ def _optional(told: Json, name: str, read: Callable[[object], T]) -> T | None:
 
 
 def _text(value: object) -> str:
-    if not _any_text(value):
+    text = _any_text(value)
+    if not text:
         raise _Unusable
-    return str(value)
+    return text
 
 
 def _any_text(value: object) -> str:

@@ -27,7 +27,7 @@ _TOPICS = ("eqiad.mediawiki.page-create", "codfw.mediawiki.page-create")
 _REPEAT_MS = 60_000
 _EXAMPLES = 0.2
 _WRITE_FRAMES = 1_000
-# 10 is where it stops to shrink quickly: 110 bytes an event instead of 140.
+# 8 times as fast as 19, which makes it a tenth smaller.
 _LEVEL = 10
 
 
@@ -75,13 +75,14 @@ def encoded(frame: Frame) -> bytes:
     return b"event: %b\nid: %b\ndata: %b\n\n" % (frame.type.encode(), frame.id.encode(), frame.data)
 
 
-def write(path: Path, stream: Iterable[Frame]) -> int:
-    """Write a stream into a file (`.zst`: compressed); return how many events it has."""
+def write(path: Path, stream: Iterable[Frame], level: int = _LEVEL) -> int:
+    """Write a stream into a file (`.zst`: compressed, so hard); return how many events it has."""
     count = 0
-    with path.open("wb") as raw, _packed(path, raw) as file:
+    with path.open("wb") as raw, _packed(path, raw, level) as file:
         file.write(BEGINNING)
         lines: list[bytes] = []
-        for count, frame in enumerate(stream, start=1):
+        for frame in stream:
+            count += 1
             lines.append(encoded(frame))
             if len(lines) == _WRITE_FRAMES:
                 file.write(b"".join(lines))
@@ -90,10 +91,10 @@ def write(path: Path, stream: Iterable[Frame]) -> int:
     return count
 
 
-def _packed(path: Path, raw: IO[bytes]) -> AbstractContextManager[IO[bytes]]:
+def _packed(path: Path, raw: IO[bytes], level: int) -> AbstractContextManager[IO[bytes]]:
     if path.suffix != ".zst":
         return nullcontext(raw)
-    return zstandard.ZstdCompressor(level=_LEVEL).stream_writer(raw)
+    return zstandard.ZstdCompressor(level=level).stream_writer(raw)
 
 
 def _with_others(
@@ -112,4 +113,8 @@ def _with_others(
         if random.random() < _EXAMPLES:
             yield 0, MESSAGE, example(event.text)
         else:
-            yield 0, MESSAGE, canary(uuid_of(random), event.text.partition('"dt":"')[2][:24])
+            yield (
+                0,
+                MESSAGE,
+                canary(uuid_of(random), event.text.partition('"dt":"')[2].partition('"')[0]),
+            )

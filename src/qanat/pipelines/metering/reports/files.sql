@@ -36,4 +36,4 @@ select
     cast(coalesce(sum(lines_bad), 0) as numeric(38, 0)) as lines_bad
 from arrived
 group by period_start
-order by period_start
+order by period_start nulls last

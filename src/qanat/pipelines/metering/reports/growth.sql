@@ -64,7 +64,7 @@ rated as (
         granularity,
         amount,
         86400 * cast(amount as double precision)
-        / cast(extract(epoch from period_end - period_start) as double precision) as rate,
+        / nullif(cast(extract(epoch from period_end - period_start) as double precision), 0) as rate,
         period_end <= cast($now as timestamptz)
         and period_start > (select min(period_start) from ended) as complete
     from ended

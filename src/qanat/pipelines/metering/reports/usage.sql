@@ -81,7 +81,7 @@ select
     amount,
     floor(
         86400 * cast(amount as double precision)
-        / cast(extract(epoch from period_end - period_start) as double precision)
+        / nullif(cast(extract(epoch from period_end - period_start) as double precision), 0)
         + 0.5
     ) as per_day,
     period_end <= cast($now as timestamptz) as complete

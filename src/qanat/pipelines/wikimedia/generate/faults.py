@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from random import Random
+from typing import TypeAlias
 
 ERROR = "error"
 MESSAGE = "message"
@@ -13,6 +14,9 @@ _CANARY = (
     '"page_title":"TestPage10","page_namespace":0,"page_is_redirect":false,"rev_id":123,'
     '"rev_timestamp":"2020-06-10T18:57:16Z"}'
 )
+
+
+Way: TypeAlias = Callable[[str, Random], bytes]
 
 
 def canary(event_id: str, produced: str) -> bytes:
@@ -36,22 +40,22 @@ def _cut(text: str, random: Random) -> bytes:
     return text.encode()[: random.randrange(len(text) // 2)]
 
 
-def _not_utf8(text: str, random: Random) -> bytes:
+def _not_utf8(text: str, _: Random) -> bytes:
     return text.encode().replace(b'"page_title":"', b'"page_title":"\xff\xfe', 1)
 
 
-def _no_object(text: str, random: Random) -> bytes:
+def _no_object(_: str, random: Random) -> bytes:
     return random.choice((b"[]", b"null", b"<html>502 Bad Gateway</html>", b"", b"{}"))
 
 
-def _without(name: str) -> Callable[[str, Random], bytes]:
-    def spoil(text: str, random: Random) -> bytes:
+def _without(name: str) -> Way:
+    def spoil(text: str, _: Random) -> bytes:
         return text.replace(f'"{name}":', f'"{name}_":', 1).encode()
 
     return spoil
 
 
-def _set(name: str, *values: str) -> Callable[[str, Random], bytes]:
+def _set(name: str, *values: str) -> Way:
     pattern = re.compile(f'"{name}":("(?:[^"\\\\]|\\\\.)*"|[-0-9a-z]+)')
 
     def spoil(text: str, random: Random) -> bytes:
@@ -61,7 +65,7 @@ def _set(name: str, *values: str) -> Callable[[str, Random], bytes]:
     return spoil
 
 
-_WAYS: tuple[Callable[[str, Random], bytes], ...] = (
+_WAYS: tuple[Way, ...] = (
     _cut,
     _not_utf8,
     _no_object,

@@ -14,7 +14,7 @@ from qanat.pipelines.wikimedia.generate.users import User, Users
 from qanat.pipelines.wikimedia.generate.wikis import Wiki, wikis
 
 # So many bots are at work at a time, and they make this share of all pages, each so many on average before it rests.
-_BURSTS, _BURST_SHARE, _BURST_LENGTH = 4, 0.5, 120
+_BURSTS, _BURST_SHARE, _BURST_LENGTH = 4, 0.5, 50
 # In a burst one page in ten comes in the same millisecond as the one before.
 _SAME_MS = 0.1
 # So many pages of each wiki are remembered, to be made again after so long: even by times without fractions it is later.
@@ -52,7 +52,7 @@ class _Burst:
 
 def created(options: Options, random: Random) -> Iterator[Created]:
     """Yield the creations, times never going back."""
-    times = Times(options, random)
+    times = Times(options, random, 1 - _BURST_SHARE * _SAME_MS)
     places = [_Place(wiki, random) for wiki in wikis()]
     weights = list(accumulate(place.wiki.weight for place in places))
     bursts: list[_Burst] = []

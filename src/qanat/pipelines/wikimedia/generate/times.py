@@ -12,13 +12,13 @@ _WITH_OFFSET = 0.002
 
 
 class Times:
-    """A clock that goes on by itself."""
+    """A clock that goes on by itself, at this share of the events."""
 
-    def __init__(self, options: Options, random: Random) -> None:
+    def __init__(self, options: Options, random: Random, moving: float) -> None:
         self._options = options
         self._random = random
         self._at_ms = float((options.start - _EPOCH) // timedelta(milliseconds=1))
-        self._rate_per_ms = options.rate_per_s / 1_000
+        self._rate_per_ms = options.rate_per_s * moving / 1_000
 
     def next(self, *, same: bool) -> int:
         """Return when the next event is produced, in milliseconds since 1970; `same`: with the one before."""

@@ -3,21 +3,22 @@
 from random import Random
 
 from qanat.pipelines.wikimedia.generate.wikis import Wiki
+from qanat.pipelines.wikimedia.generate.words import words
 
-_LATIN = (
-    "River Castle Bridge Station Museum Festival Saint Martin Election County Village Church Album Season Lake Mountain Island"
-    " Company Football Club Award Railway Street Garden Theatre Portrait View Map Letter Manuscript Observatory Valley Harbour"
-    ' O\'Brien André Müller Łódź São_Paulo Ålesund "Untitled" C++ 100% AC/DC Q&A'
-).split()
+_LATIN = words(
+    "River Castle Bridge Station Museum Festival Saint Martin Election County Village Church Album Season Lake"
+    " Mountain Island Company Football Club Award Railway Street Garden Theatre Portrait View Map Letter Manuscript"
+    ' Observatory Valley Harbour O\'Brien André Müller Łódź São_Paulo Ålesund "Untitled" C++ 100% AC/DC Q&A'
+)
 _OTHERS = {
-    "ru": "Река Замок Мост Станция Музей Озеро Улица Церковь Альбом Сезон Остров Выборы".split(),
-    "uk": "Річка Замок Міст Станція Музей Озеро Вулиця Церква Альбом Острів Вибори".split(),
-    "ja": "駅 城 橋 博物館 祭り 湖 島 選挙 アルバム 鉄道".split(),
-    "zh": "车站 城堡 大桥 博物馆 湖泊 岛屿 选举 专辑 铁路".split(),
-    "ar": "نهر قلعة جسر محطة متحف بحيرة جزيرة".split(),
-    "he": "נהר טירה גשר תחנה מוזיאון אגם".split(),
-    "el": "Ποταμός Κάστρο Γέφυρα Σταθμός Μουσείο Λίμνη".split(),
-    "hi": "नदी किला पुल स्टेशन संग्रहालय झील".split(),
+    "ru": words("Река Замок Мост Станция Музей Озеро Улица Церковь Альбом Сезон Остров Выборы"),
+    "uk": words("Річка Замок Міст Станція Музей Озеро Вулиця Церква Альбом Острів Вибори"),
+    "ja": words("駅 城 橋 博物館 祭り 湖 島 選挙 アルバム 鉄道"),
+    "zh": words("车站 城堡 大桥 博物馆 湖泊 岛屿 选举 专辑 铁路"),
+    "ar": words("نهر قلعة جسر محطة متحف بحيرة جزيرة"),
+    "he": words("נהר טירה גשר תחנה מוזיאון אגם"),
+    "el": words("Ποταμός Κάστρο Γέφυρα Σταθμός Μουσείο Λίμνη"),
+    "hi": words("नदी किला पुल स्टेशन संग्रहालय झील"),
 }
 _CATEGORY = {"de": "Kategorie", "fr": "Catégorie", "ru": "Категория", "es": "Categoría"}
 _SERIES = (
@@ -28,36 +29,31 @@ _SERIES = (
 )
 
 
+# Of each kind of wiki: a kind of page up to which share, its namespace, and its title.
+_COMMONS = (
+    (0.8, 6, "File:{text}.jpg"),
+    (0.95, 14, "Category:{text}"),
+    (1.0, 4, "Commons:Deletion_requests/File:{text}.jpg"),
+)
+_WIKIDATA = ((0.9, 0, "Q1{page_id:08}"), (1.0, 146, "Lexeme:L{page_id}"))
+_OTHER = (
+    (0.55, 0, "{text}"),
+    (0.75, 1, "Talk:{text}"),
+    (0.85, 2, "User:{text}"),
+    (0.92, 3, "User_talk:203.0.113.7/{page_id}"),
+    (1.0, 14, "{category}:{text}"),
+)
+_KINDS = {"commonswiki": _COMMONS, "wikidatawiki": _WIKIDATA}
+
+
 def single(wiki: Wiki, random: Random, page_id: int) -> tuple[str, int]:
     """Return title and namespace of a page that somebody makes."""
-    if wiki.database == "wikidatawiki":
-        return (
-            (f"Q{130_000_000 + page_id % 100_000_000}", 0)
-            if random.random() < 0.9
-            else (
-                f"Lexeme:L{page_id % 2_000_000}",
-                146,
-            )
-        )
-    if wiki.database == "commonswiki":
-        text = _words(wiki, random, page_id)
-        kind = random.random()
-        if kind < 0.8:
-            return f"File:{text}.jpg", 6
-        if kind < 0.95:
-            return f"Category:{text}", 14
-        return f"Commons:Deletion_requests/File:{text}.jpg", 4
-    kind = random.random()
+    chosen = random.random()
+    kinds = _KINDS.get(wiki.database, _OTHER)
+    _, namespace, pattern = next(kind for kind in kinds if chosen < kind[0])
+    category = _CATEGORY.get(wiki.language, "Category")
     text = _words(wiki, random, page_id)
-    if kind < 0.55:
-        return text, 0
-    if kind < 0.75:
-        return f"Talk:{text}", 1
-    if kind < 0.85:
-        return f"User:{text}", 2
-    if kind < 0.92:
-        return f"User_talk:203.0.113.{page_id % 256}/{page_id}", 3
-    return f"{_CATEGORY.get(wiki.language, 'Category')}:{text}", 14
+    return pattern.format(text=text, page_id=page_id, category=category), namespace
 
 
 class Series:

@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 
+from qanat.pipelines.wikimedia.generate.words import words
+
 # Roughly by how many pages are created there.
-LANGUAGES = (
-    "en de fr es ru it ja zh pl pt nl uk ar sv fa cs ko tr vi he id hu fi no ca ro el sr da bg sk hr lt et sl th hi bn ta ms"
-    " uz kk az eu gl hy ka be la cy eo lv mk sq bs te ml mr ur sw tl mg oc br af is ga ast ku tg ky tt ba cv mn my km ne si"
-    " pa gu kn or as yo ig ha so am ht qu ay gn nah mi sm haw lb li nds fy als bar ksh sco wa vec lmo pms scn nap"
-).split()
+LANGUAGES = words(
+    "en de fr es ru it ja zh pl pt nl uk ar sv fa cs ko tr vi he id hu fi no ca ro el sr da bg sk hr lt et sl th hi"
+    " bn ta ms uz kk az eu gl hy ka be la cy eo lv mk sq bs te ml mr ur sw tl mg oc br af is ga ast ku tg ky tt ba"
+    " cv mn my km ne si pa gu kn or as yo ig ha so am ht qu ay gn nah mi sm haw lb li nds fy als bar ksh sco wa vec"
+    " lmo pms scn nap"
+)
 
 _PROJECTS = (
     ("wikipedia", "wiki", 110, 1.0),

@@ -103,29 +103,42 @@ DOMAINS = Lookup(
     columns=(_DOMAIN, _PAGES, _BOT_PAGES, _ARTICLES),
 )
 
+_PAGES_OF = (
+    _WIKI,
+    _DOMAIN,
+    _USER_ID,
+    _USER_NAME,
+    Column("page_id", ColumnType.INT64),
+    Column("page_title", ColumnType.TEXT),
+    Column("namespace", ColumnType.INT64),
+    Column("is_redirect", ColumnType.BOOLEAN),
+    Column("created_at", ColumnType.TIMESTAMP),
+    Column("event_id", ColumnType.TEXT),
+)
+
 USER_PAGES = Lookup(
     name="user-pages",
-    title="Pages that a user created",
-    about="One row per page, the newest first. An id and a name belong to one wiki each: without"
-    " `wiki` the users of all wikis that have it are told.",
+    title="Pages that a user created, by the user's number",
+    about="One row per page, the newest first. A number belongs to one wiki: without `wiki` the pages"
+    " of everybody who has it are told.",
     sql=f"{_PACKAGE}:user_pages.sql",
     parameters=(
         Parameter("user_id", ColumnType.INT64, "The user's number.", smallest=0),
-        Parameter("user_name", ColumnType.TEXT, "Or the name, or IP address."),
         _OF_WIKI,
     ),
-    columns=(
-        _WIKI,
-        _DOMAIN,
-        _USER_ID,
-        _USER_NAME,
-        Column("page_id", ColumnType.INT64),
-        Column("page_title", ColumnType.TEXT),
-        Column("namespace", ColumnType.INT64),
-        Column("is_redirect", ColumnType.BOOLEAN),
-        Column("created_at", ColumnType.TIMESTAMP),
-        Column("event_id", ColumnType.TEXT),
+    columns=_PAGES_OF,
+)
+
+NAME_PAGES = Lookup(
+    name="name-pages",
+    title="Pages that a user created, by the user's name",
+    about="One row per page, the newest first; also for anonymous users, whose names are addresses.",
+    sql=f"{_PACKAGE}:name_pages.sql",
+    parameters=(
+        Parameter("user_name", ColumnType.TEXT, "The name, or IP address."),
+        _OF_WIKI,
     ),
+    columns=_PAGES_OF,
 )
 
 DOMAIN_ARTICLES = Lookup(
@@ -181,4 +194,4 @@ USERS = Lookup(
     columns=(_WIKI, _DOMAIN, _USER_ID, _USER_NAME, _PAGES, _BOT_PAGES),
 )
 
-LOOKUPS = (DOMAINS, USER_PAGES, DOMAIN_ARTICLES, PAGE, USERS)
+LOOKUPS = (DOMAINS, USER_PAGES, NAME_PAGES, DOMAIN_ARTICLES, PAGE, USERS)

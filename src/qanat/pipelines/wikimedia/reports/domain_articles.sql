@@ -5,4 +5,4 @@ select
     coalesce(max(pages), 0) as pages
 from domains
 where domain = cast($domain as text)
-order by domain
+order by domain nulls last

@@ -12,4 +12,5 @@ select
 from hours
 left join domain_hours as counted
     on counted.hour = hours.hour
-order by hour_start, pages desc, domain
+where hours.hour < date_trunc('hour', cast($window_end as timestamptz))
+order by hour_start nulls last, coalesce(counted.pages, 0) desc, domain nulls last

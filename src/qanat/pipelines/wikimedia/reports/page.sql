@@ -1,7 +1,20 @@
 -- One row per wiki that has a page of this number: how it was created last.
 -- The limit keeps the choice of a wiki apart: DuckDB uses an index only for a condition that stands alone.
 with found as (
-    select *
+    select
+        wiki,
+        domain,
+        page_id,
+        page_title,
+        namespace,
+        is_redirect,
+        user_id,
+        user_name,
+        is_bot,
+        created_at,
+        revised_at,
+        rev_id,
+        event_id
     from creations
     where page_id = cast($page_id as bigint)
     limit 1000000
@@ -9,7 +22,18 @@ with found as (
 
 ranked as (
     select
-        *,
+        wiki,
+        domain,
+        page_id,
+        page_title,
+        namespace,
+        is_redirect,
+        user_id,
+        user_name,
+        is_bot,
+        created_at,
+        revised_at,
+        rev_id,
         row_number() over (
             partition by wiki
             order by created_at desc, event_id desc

@@ -1,8 +1,11 @@
--- One row per user, the most pages first, equal ones by wiki and name.
+-- One row per user, the most pages first, equal ones by wiki, id and name.
 with counted as (
     select
         wiki,
         who,
+        min(domain) as domain,
+        min(user_id) as user_id,
+        min(user_name) as user_name,
         cast(
             sum(
                 case cast($bots as text)
@@ -19,7 +22,7 @@ with counted as (
 ),
 
 greatest_ones as (
-    select wiki, who, pages
+    select wiki, who, domain, user_id, user_name, pages
     from counted
     where pages > 0
     order by pages desc, wiki, who
@@ -63,16 +66,13 @@ select
     row_number() over (
         order by greatest_ones.pages desc, greatest_ones.wiki, greatest_ones.who
     ) as place,
-    users.domain as domain,
+    greatest_ones.domain as domain,
     greatest_ones.wiki as wiki,
-    users.user_id as user_id,
-    users.user_name as user_name,
+    greatest_ones.user_id as user_id,
+    greatest_ones.user_name as user_name,
     greatest_ones.pages as pages,
     titles.page_titles as page_titles
 from greatest_ones
-inner join users
-    on users.wiki = greatest_ones.wiki
-    and users.who = greatest_ones.who
 left join titles
     on titles.wiki = greatest_ones.wiki
     and titles.who = greatest_ones.who

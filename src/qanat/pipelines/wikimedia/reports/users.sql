@@ -1,12 +1,7 @@
--- One row per user who created pages from `since` on and before `until`, the most first, equal ones by wiki and name.
+-- One row per user who created pages from `since` on and before `until`, the most first, equal ones by wiki, id and name.
 -- Without bounds the totals answer; else whole hours count as such, and the creations tell what is left at both ends.
 with parts as (
-    select wiki, who, pages, bot_pages
-    from users
-    where cast($since as timestamptz) is null
-        and cast($until as timestamptz) is null
-    union all
-    select wiki, who, pages, bot_pages
+    select wiki, who, domain, user_id, user_name, pages, bot_pages
     from user_hours
     where (cast($since as timestamptz) is not null or cast($until as timestamptz) is not null)
         and (
@@ -22,6 +17,9 @@ with parts as (
     select
         wiki,
         who,
+        domain,
+        user_id,
+        user_name,
         1 as pages,
         case when is_bot then 1 else 0 end as bot_pages
     from creations
@@ -36,6 +34,9 @@ with parts as (
     select
         wiki,
         who,
+        domain,
+        user_id,
+        user_name,
         1 as pages,
         case when is_bot then 1 else 0 end as bot_pages
     from creations
@@ -50,24 +51,30 @@ with parts as (
 counted as (
     select
         wiki,
-        who,
+        min(domain) as domain,
+        min(user_id) as user_id,
+        min(user_name) as user_name,
         cast(sum(pages) as bigint) as pages,
-        cast(sum(bot_pages) as bigint) as bot_pages
+        cast(sum(bot_pages) as bigint) as bot_pages,
+        who
     from parts
     where cast($wiki as text) is null
         or wiki = cast($wiki as text)
     group by wiki, who
+    union all
+    select wiki, domain, user_id, user_name, pages, bot_pages, who
+    from users
+    where cast($since as timestamptz) is null
+        and cast($until as timestamptz) is null
+        and (cast($wiki as text) is null or wiki = cast($wiki as text))
 )
 
 select
-    counted.wiki as wiki,
-    users.domain as domain,
-    users.user_id as user_id,
-    users.user_name as user_name,
-    counted.pages as pages,
-    counted.bot_pages as bot_pages
+    wiki,
+    domain,
+    user_id,
+    user_name,
+    pages,
+    bot_pages
 from counted
-inner join users
-    on users.wiki = counted.wiki
-    and users.who = counted.who
-order by counted.pages desc, counted.wiki, counted.who
+order by pages desc, wiki, who

@@ -1,0 +1,120 @@
+"""Which records come too late to be told from repeats.
+
+A record is too late when it was received longer after it came about than the horizon, *and* lies further than the horizon behind
+the newest that its stage has seen. The first alone would refuse a recording that is played today; the second alone would let one
+record with a wrong time, far ahead, make all others late. A record from more than a day ahead of its receipt isn't counted as
+the newest.
+
+What is seen depends on the order of the records alone, not on how they come in batches: the newest is kept in a table, in the
+transaction of the rows.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from qanat.interfaces import Transaction
+from qanat.pipeline import Deduplicate
+from qanat.runtime.registry import Queries
+from qanat.tables import Column, ColumnType, Latest, Table, arrow_schema
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import pyarrow as pa
+
+WATERMARKS = Table(
+    name="watermarks",
+    columns=(
+        Column("stage", ColumnType.TEXT),
+        Column("happened", ColumnType.TIMESTAMP, about="when the newest record came about"),
+    ),
+    key=("stage",),
+    about="one row per stage that tells records apart by time",
+)
+
+TOO_LATE = "too_late"
+
+# Clocks differ by seconds; whatever is further ahead has a wrong time.
+AHEAD_MAX = timedelta(days=1)
+
+
+class Parted(NamedTuple):
+    """A batch, parted; and when the newest record that the stage has seen came about, None for none."""
+
+    rows: "pa.Table"
+    late: "pa.Table"
+    newest: "datetime | None"
+
+
+@dataclass(slots=True)
+class Lateness:
+    """Judges the records of one stage, in order."""
+
+    stage: str
+    by: Deduplicate
+    _newest: "datetime | None" = None
+    _loaded: bool = False
+
+    def load(self, asked: Queries) -> None:
+        """Read what is kept, unless it is known."""
+        if self._loaded:
+            return
+        kept = asked.query(
+            "select happened from watermarks where stage = $stage", {"stage": self.stage}
+        )
+        self._newest = kept.column("happened")[0].as_py() if kept.num_rows else None
+        self._loaded = True
+
+    def forget(self) -> None:
+        """Read anew what is kept before the next batch."""
+        self._loaded = False
+
+    def part(self, rows: "pa.Table") -> Parted:
+        """Part a batch's rows; what this one made the newest is kept by `keep`, once it is committed."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if not rows.num_rows:
+            return Parted(rows, rows, self._newest)
+        happened, received = rows.column(self.by.happened), rows.column(self.by.received)
+        credible = pc.less_equal(happened, pc.add(received, pa.scalar(AHEAD_MAX)))
+        seen = pc.max(happened.filter(credible)).as_py()
+        newest = max(filter(None, (self._newest, seen)), default=None)
+        age = pc.subtract(received, happened)
+        horizon = timedelta(seconds=self.by.horizon_s)
+        old = pc.greater(age, pa.scalar(horizon))
+        if newest is None or not pc.any(old).as_py():
+            return Parted(rows, rows.slice(0, 0), newest)
+        behind = self._behind(happened, credible, horizon)
+        late = pc.and_(old, behind)
+        return Parted(rows.filter(pc.invert(late)), rows.filter(late), newest)
+
+    def keep(self, transaction: Transaction, newest: "datetime | None") -> None:
+        """Keep when the newest record came about, where that is news."""
+        import pyarrow as pa
+
+        if newest is not None and newest != self._newest:
+            row = {"stage": self.stage, "happened": newest}
+            rows = pa.Table.from_pylist([row], schema=arrow_schema(WATERMARKS))
+            transaction.write(WATERMARKS, rows, Latest(WATERMARKS.key, "happened"))
+
+    def kept(self, newest: "datetime | None") -> None:
+        """Go on from here: the transaction is committed."""
+        self._newest = newest
+
+    def _behind(
+        self, happened: "pa.ChunkedArray", credible: "pa.ChunkedArray", horizon: timedelta
+    ) -> "pa.Array":
+        """Tell which records lie further than the horizon behind the newest at or before them."""
+        import numpy as np
+        import pyarrow as pa
+
+        moments = happened.cast(pa.int64()).to_numpy()
+        first = np.iinfo(np.int64).min
+        if self._newest is not None:
+            first = int(pa.scalar(self._newest, pa.timestamp("us", tz="UTC")).value)
+        counted = np.where(credible.to_numpy(), moments, np.iinfo(np.int64).min)
+        newest = np.maximum(np.maximum.accumulate(counted), first)
+        # Compared without a difference, which could leave 64 bits.
+        return pa.array(moments < newest - int(horizon.total_seconds() * 1e6))

@@ -1,0 +1,106 @@
+"""Every `.sql` that ships: what it reads, and with which parameters it is run."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import qanat
+from qanat.interfaces import Scalar
+from qanat.pipeline import Lookup, Pipeline, Report
+from qanat.reports.values import values_of
+from qanat.runtime.registry import FILES
+from qanat.streaming.transforms import BATCH, batch_columns
+from qanat.tables import DEAD_LETTERS, Column, ColumnType, Table
+from qanat.wiring import PIPELINES, pipeline_named
+
+PACKAGE = Path(qanat.__file__).parent
+
+NOT_COMPARED: Mapping[str, str] = {}
+"""Files that no engine but the store's own may run, by `package:file.sql`: why."""
+
+# A day on which clocks change in Europe; the generated moments lie around it.
+NOW = datetime(2026, 3, 29, 12, tzinfo=UTC)
+
+GIVEN: Mapping[str, Sequence[Mapping[str, str]]] = {
+    "top": ({"since": "7d", "limit": "3"}, {"since": "2026-03-29T01:00Z", "until": "2026-03-29T09:00Z"}),
+    "usage": ({"step": "hour", "consumer": "1"}, {"step": "month", "since": "300d", "until": "10d"}),
+    "growth": ({"step": "month"}, {"step": "day", "since": "10d"}),
+    "files": ({"step": "hour", "since": "2d"}, {"step": "month", "until": "1d"}),
+    "top-users": ({"top": "3", "titles_max": "2", "bots": "only"}, {"bots": "exclude"}),
+    "user-pages": ({"user_id": "1"}, {"user_name": "it's"}, {"user_name": "ß", "wiki": "a"}),
+    "domain-articles": ({"domain": "a"}, {"domain": "nowhere"}),
+    "page": ({"page_id": "1"}, {"page_id": "2", "wiki": "a"}, {"page_id": "3", "domain": "ß"}),
+    "users": ({"since": "5h"}, {"since": "2026-03-29T00:30Z", "until": "2026-03-29T02:15:00.5Z", "wiki": "a"}),
+}  # fmt: skip
+"""Parameters of reports and look-ups by their names, beside the defaults."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """A statement that ships.
+
+    Attributes:
+        sql: `package:file.sql`, or the text.
+        inputs: The tables that it may read.
+        target: What it is written to; None for an answer.
+        columns: What the answer is declared to have; empty for what is written.
+        values: The parameters of each run.
+    """
+
+    name: str
+    sql: str
+    inputs: Mapping[str, Sequence[Column]]
+    target: Table | None = None
+    columns: tuple[Column, ...] = ()
+    parameters: Mapping[str, ColumnType] = field(default_factory=dict)
+    values: Sequence[Mapping[str, Scalar]] = ({},)
+
+
+def statements() -> Iterator[Shipped]:
+    """Every statement of every pipeline, and of the runtime."""
+    for name in PIPELINES:
+        pipeline = pipeline_named(name)
+        answers: tuple[Report | Lookup, ...] = (*pipeline.reports, *pipeline.lookups)
+        for answer in answers:
+            yield _answer(pipeline, answer)
+        for stage in pipeline.stages:
+            for write in stage.writes:
+                if write.sql:
+                    inputs = {BATCH: batch_columns(pipeline, stage)}
+                    yield Shipped(
+                        f"{name}: into {write.table.name}", write.sql, inputs, write.table
+                    )
+    yield Shipped(
+        "alarms",
+        "qanat.runtime:alarms.sql",
+        {"files": FILES.columns, "dead_letters": DEAD_LETTERS.columns},
+        parameters={"since": ColumnType.TIMESTAMP},
+        values=({"since": NOW - timedelta(hours=3)},),
+    )
+
+
+def files() -> set[str]:
+    """Every `.sql` in the package, as it is referred to."""
+    found = set()
+    for path in PACKAGE.rglob("*.sql"):
+        package = ".".join(path.parent.relative_to(PACKAGE.parent).parts)
+        found.add(f"{package}:{path.name}")
+    return found
+
+
+def _answer(pipeline: Pipeline, answer: Report | Lookup) -> Shipped:
+    window_s = answer.window_s if isinstance(answer, Report) else 0.0
+    window: dict[str, Scalar] = (
+        {"window_start": NOW - timedelta(seconds=window_s), "window_end": NOW} if window_s else {}
+    )
+    parameters = {each.name: each.type for each in answer.parameters}
+    given = ({}, *GIVEN.get(answer.name, ()))
+    return Shipped(
+        f"{pipeline.name}: {answer.name}",
+        answer.sql,
+        {table.name: table.columns for table in pipeline.tables},
+        columns=answer.columns,
+        parameters=parameters | dict.fromkeys(window, ColumnType.TIMESTAMP),
+        values=[{**values_of(answer, each, NOW), **window} for each in given],
+    )
