@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from qanat.clock import Clock
 from qanat.errors import ConfigError, Fatal
 from qanat.listening import Listening
 from qanat.pipeline import Pipeline
@@ -24,20 +25,29 @@ STOP_TIMEOUT_S = 5
 
 @contextmanager
 def serving(
-    pipeline: Pipeline, session: Session, listening: Listening, telemetry: Telemetry | None = None
+    pipeline: Pipeline,
+    session: Session,
+    listening: Listening,
+    telemetry: Telemetry | None = None,
+    clock: Clock | None = None,
 ) -> Iterator[str]:
     """Answer requests about one pipeline until the end of the context; gives the address.
 
     Raises:
         ConfigError: The address can't be used.
     """
-    with serving_all([Served(pipeline, session, telemetry)], listening) as address:
+    served = Served(pipeline, session, telemetry)
+    with serving_all([served], listening, clock=clock) as address:
         yield address
 
 
 @contextmanager
 def serving_all(
-    several: Sequence[Served], listening: Listening, *, cors: Sequence[str] = ()
+    several: Sequence[Served],
+    listening: Listening,
+    *,
+    cors: Sequence[str] = (),
+    clock: Clock | None = None,
 ) -> Iterator[str]:
     """Answer requests about several pipelines until the end of the context; gives the address.
 
@@ -45,7 +55,7 @@ def serving_all(
         ConfigError: The address can't be used.
     """
     hosts = hosts_of(listening, cors)
-    app = create_app(several, token=listening.token, cors=cors, hosts=hosts)
+    app = create_app(several, token=listening.token, cors=cors, hosts=hosts, clock=clock)
     with answering(app, listening) as address:
         yield address
 
