@@ -101,8 +101,12 @@ PIPELINE = Pipeline(
         Report(
             name="hourly",
             title="Visits, counted each hour",
-            sql="select count(*) as visits from visits",
+            sql=(
+                "select count(*) as visits from visits"
+                " where seen_at >= $window_start and seen_at < $window_end"
+            ),
             columns=(Column("visits", ColumnType.INT64),),
+            window_s=6 * 3600.0,
             every_s=3600.0,
         ),
     ),
@@ -153,9 +157,9 @@ class Visits:
         totals = [{"site": name, "visits": number + 1} for number, name in enumerate(names)]
         self._write(SITES, totals, Append())
 
-    def made(self, count: int) -> datetime:
-        """Store the report `hourly` for the last full hour; return the window's end."""
-        end = self._clock.now().replace(minute=0, second=0, microsecond=0)
+    def made(self, count: int, *, ago: timedelta = timedelta(0)) -> datetime:
+        """Store the report `hourly` for the hour that was the last full one so long ago; return its end."""
+        end = self._clock.now().replace(minute=0, second=0, microsecond=0) - ago
         row = {
             "report": "hourly", "window_start": end - timedelta(hours=6), "window_end": end,
             "made_at": self._clock.now(), "revision": 1, "row_count": 1,

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -40,7 +41,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Visi
         open_session(METERING, settings, clock, operations=operations()) as metering,
         dashboard_visits.visits(tmp_path_factory.mktemp("visits")) as (filled, visits),
     ):
-        filled.made(7)
+        filled.made(7, ago=timedelta(hours=5))
         several = [Served(METERING, metering), Served(dashboard_visits.PIPELINE, visits)]
         with serving_all(several, Listening("127.0.0.1", 0)) as at:
             yield at, filled
@@ -103,6 +104,7 @@ def test_by_ear(browser: Browser, address: str) -> None:
         assert "from store: exactly once" in heard
         assert "Stalled since" in heard
         assert "records/s" in heard
+        expect(page.get_by_role("status", name="Alarms")).to_contain_text("hourly is overdue")
         chart = page.get_by_role(
             "img", name="Chart: Visits per site. The table below has the same rows."
         )

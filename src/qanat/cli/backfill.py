@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
+from qanat.cli.naming import pipeline_argument
 from qanat.clock import SystemClock
 from qanat.errors import ConfigError
 from qanat.options import settings_command
@@ -16,7 +17,7 @@ from qanat.session import Session, open_session
 from qanat.streaming.backfill import targets
 from qanat.streaming.settings import LogSettings
 from qanat.tables import ColumnType
-from qanat.wiring import operations_of, pipeline_named
+from qanat.wiring import operations_of
 
 _WORDS = {
     "refilled": "{target}: {records} records read from the log, {rows} rows written",
@@ -27,7 +28,7 @@ _WORDS = {
 
 def backfill(
     settings: LogSettings,
-    pipeline: str,
+    pipeline: Pipeline,
     target: str | None,
     everything: bool,
     since: str | None,
@@ -35,15 +36,14 @@ def backfill(
     as_json: bool,
 ) -> int:
     """Rebuild one table or report of a pipeline, or all of them."""
-    declared = pipeline_named(pipeline)
-    wanted = _wanted(declared, target, everything=everything)
+    wanted = _wanted(pipeline, target, everything=everything)
     clock = SystemClock()
     bounds = {
         "since": _bound("since", since, clock.now(), up=False),
         "until": _bound("until", until, clock.now(), up=True),
     }
     rows = []
-    with open_session(declared, settings, clock, operations=operations_of(declared)) as session:
+    with open_session(pipeline, settings, clock, operations=operations_of(pipeline)) as session:
         for name in wanted:
             done = _done(session, settings, name, bounds)
             rows.append(tuple(done.values()))
@@ -102,7 +102,7 @@ BACKFILL = settings_command(
     help="Rebuild TABLE of PIPELINE (or a stored report) beside the live one, then exchange them; a run goes on meanwhile.",
     pipeline=None,
     extra_params=[
-        click.Argument(["pipeline"]),
+        pipeline_argument(),
         click.Argument(["target"], metavar="[TABLE]", required=False),
         click.Option(
             ["--all", "everything"], is_flag=True, help="Every table, then every stored report."

@@ -10,7 +10,7 @@ The transforms, the SQL, de-duplication and dead letters are the real ones, driv
 store and log in a temporary folder. `qanat.given.plugin` makes the fixture `qanat_pipeline` for pytest.
 """
 
-from qanat.given.cases import AnyEvent, Given, Giving, given
-from qanat.given.events import Event, Row
+from qanat.given.cases import Given, Giving, given
+from qanat.given.events import AnyEvent, Event, Row
 
 __all__ = ["AnyEvent", "Event", "Given", "Giving", "Row", "given"]

@@ -1,6 +1,5 @@
 """What is given to a pipeline, and what it is asked then."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from qanat.clock import Clock
 from qanat.errors import ConfigError
-from qanat.given.events import Event, Row
+from qanat.given.events import AnyEvent, Event, Row, event_of
 from qanat.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -21,10 +20,6 @@ BATCH_ROWS = (1, 2, 7)
 
 DIFFERING_MAX = 3
 """Rows of each side that are shown where tables differ."""
-
-
-AnyEvent: TypeAlias = "Event | bytes | str | Mapping[str, object]"
-"""An event: complete, its bytes or text, or what is written as its JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +48,7 @@ class Given:
             events: Mappings (written as JSON), texts, bytes, or `Event`.
             received_at: When, with its zone; the time at which they are judged, unless it is said.
         """
-        more = tuple(_event(each, received_at) for each in events)
+        more = tuple(event_of(each, received_at) for each in events)
         return replace(self, given=(*self.given, *more), _ran=[])
 
     def at(self, clock: Clock | datetime) -> "Given":
@@ -165,16 +160,6 @@ def given(pipeline: Pipeline | str, kept: ExitStack | None = None) -> Given:
     if not is_of_streams(declared):
         raise ConfigError("the pipeline", declared.name, "one of streams")
     return Given(declared, kept=kept)
-
-
-def _event(event: "AnyEvent", received_at: datetime | None) -> Event:
-    if isinstance(event, Event):
-        return event if event.received_at else replace(event, received_at=received_at)
-    if isinstance(event, str):
-        event = event.encode()
-    elif not isinstance(event, bytes):
-        event = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
-    return Event(event, received_at=received_at)
 
 
 def _compare(

@@ -1,6 +1,8 @@
-"""One event that is given to a pipeline, and one row that comes of it."""
+"""Events as a test gives them, and rows as it expects them."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
@@ -23,3 +25,18 @@ class Event:
     id: str = ""
     event: str = "message"
     received_at: datetime | None = None
+
+
+AnyEvent: TypeAlias = "Event | bytes | str | Mapping[str, object]"
+"""An event: complete, its bytes or text, or what is written as its JSON."""
+
+
+def event_of(event: "AnyEvent", received_at: datetime | None) -> Event:
+    """Return an event in full; one that doesn't say when it was received gets `received_at`."""
+    if isinstance(event, Event):
+        return event if event.received_at else replace(event, received_at=received_at)
+    if isinstance(event, str):
+        event = event.encode()
+    elif not isinstance(event, bytes):
+        event = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
+    return Event(event, received_at=received_at)

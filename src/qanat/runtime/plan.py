@@ -7,7 +7,7 @@ from enum import StrEnum
 from qanat.errors import Refused
 from qanat.interfaces import Capabilities
 from qanat.pipeline import Order, Pipeline, Stage, Write
-from qanat.tables import Add, Append
+from qanat.tables import Add, Append, Table
 
 
 class Guarantee(StrEnum):
@@ -40,6 +40,8 @@ def plan(pipeline: Pipeline, output: Capabilities) -> Sequence[Edge]:
     edges: list[Edge] = []
     for stage in pipeline.stages:
         edges += _published(pipeline, stage)
+        if stage.deduplicate is not None and output.transactional:
+            edges.append(_entered(stage, stage.deduplicate.table))
         for write in stage.writes:
             verdict = _judge(pipeline, stage, write, output)
             if isinstance(verdict, str):
@@ -64,6 +66,13 @@ def _published(pipeline: Pipeline, stage: Stage) -> list[Edge]:
         Edge(source, stage.name, f"topic {topic.name}", "publish", guarantee, because)
         for topic in stage.publishes
     ]
+
+
+def _entered(stage: Stage, table: Table) -> Edge:
+    """Return the edge to the table by which records are told apart."""
+    source = f"{stage.input.kind} {stage.input.name}"
+    because = f"a record that is in {table.name} already is left out"
+    return Edge(source, stage.name, table.name, "insertnew", Guarantee.EXACTLY_ONCE, because)
 
 
 def _repeats(pipeline: Pipeline, stage: Stage) -> bool:

@@ -11,10 +11,8 @@ from hashlib import sha256
 from importlib.metadata import version
 from importlib.resources import files
 
-from fastapi import APIRouter
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import Response
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 _PACKAGE = "qanat.serve"
 _FOLDER = "dashboard"

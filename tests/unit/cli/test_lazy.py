@@ -47,7 +47,7 @@ def test_an_operations_help_lists_the_pipelines(run: Run, operation: str) -> Non
     """Each with its title."""
     ended = run(operation, "--help")
     assert ended.code == 0
-    assert "metering  Files of consumption, summed per consumer" in ended.out
+    assert "metering Files of consumption, summed per consumer" in " ".join(ended.out.split())
     assert ("may be left out" in ended.out) is (operation == "undo")
 
 

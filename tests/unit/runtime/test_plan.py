@@ -87,7 +87,8 @@ def relayed(*, deduplicate: Deduplicate | None, mode: WriteMode) -> Pipeline:
 def test_repeats_pass_through_a_topic() -> None:
     """What a source gives again is in the topic twice, and said so; the stage behind it has to tell records apart."""
     by_key = Deduplicate(TABLE, ("key",), "value", "value", 60.0)
-    published, written = plan(relayed(deduplicate=by_key, mode=ADD), TRANSACTIONAL)
+    published, entered, written = plan(relayed(deduplicate=by_key, mode=ADD), TRANSACTIONAL)
+    assert ("numbers", "insertnew") == (entered.table, entered.mode)
     assert ("topic numbers", "publish") == (published.table, published.mode)
     assert Guarantee.AT_LEAST_ONCE == published.guarantee
     assert Guarantee.EXACTLY_ONCE == written.guarantee

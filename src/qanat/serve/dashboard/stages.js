@@ -1,9 +1,11 @@
 // What /stages and /live tell of a pipeline, drawn.
 
 import { ask } from "./api.js";
-import { h, say } from "./dom.js";
-import { count } from "./format.js";
+import { fill, h, say } from "./dom.js";
+import { count, words } from "./format.js";
 import { stageGraph } from "./graph.js";
+
+const HEALTH_MS = 10_000;
 
 // Draw the stages of a pipeline into `section`; returns what takes an answer of /stages, or an event of /live.
 export async function liveGraph(section, name) {
@@ -17,6 +19,7 @@ export async function liveGraph(section, name) {
     ...refused.map((reason) => h("p", { class: "problem", role: "alert" }, `It wouldn't be started on this store: ${reason}`)),
     graph.element,
     h("p", { class: "told" }, letters),
+    alarms(path),
   );
   const update = (told) => {
     graph.update(together(told.states));
@@ -25,6 +28,29 @@ export async function liveGraph(section, name) {
   };
   update(answer);
   return update;
+}
+
+// What makes health red: alarms that ring, reports that are overdue.
+function alarms(path) {
+  const list = h("ul", { class: "alarms", role: "status", "aria-label": "Alarms" });
+  let known = "";
+  async function look() {
+    setTimeout(look, HEALTH_MS);
+    if (document.hidden) return;
+    try {
+      const health = await ask(`${path}/health?alarms=false`);
+      const rung = health.alarms.filter(({ rings }) => rings).map(({ alarm, text }) => `Alarm ${words(alarm)}: ${text}`);
+      const stale = health.reports.filter((report) => report.stale).map(({ name }) => `The report ${name} is overdue`);
+      const told = [...rung, ...stale];
+      if (told.join("\n") === known) return;
+      known = told.join("\n");
+      fill(list, told.map((each) => h("li", {}, each)));
+    } catch {
+      // The sign of the live connection tells that the server can't be reached.
+    }
+  }
+  look();
+  return list;
 }
 
 // One state for each stage, whose instances share its work.
