@@ -145,7 +145,7 @@ class _Shape:
 
     def records(self, rest: Values) -> int:
         """How many records a row tells of: what its first sum says, or one."""
-        return sum((_whole(rest[place]) for place in self.sums)) if self.sums else 1
+        return sum(_whole(rest[place]) for place in self.sums) if self.sums else 1
 
 
 class _Tally:
