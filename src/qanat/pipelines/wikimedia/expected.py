@@ -134,7 +134,7 @@ def _count_user(tables: dict[str, dict[tuple[Value, ...], Row]], creation: Creat
         "user_name": creation.user_name,
     }
     _add(tables["users"], user, told, sums)
-    _add(tables["user_hours"], {"hour": hour_of(creation.created_at), **user}, {}, sums)
+    _add(tables["user_hours"], {"hour": hour_of(creation.created_at), **user}, told, sums)
 
 
 def _add(rows: dict[tuple[Value, ...], Row], key: Row, told: Row, sums: Mapping[str, int]) -> None:

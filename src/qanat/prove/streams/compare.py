@@ -52,7 +52,7 @@ def compare(
 ) -> Differences:
     """Compare a table's rows, key by key.
 
-    Where a column adds up, it counts records: what it is too large by is duplicated, what it is too small by is lost.
+    Where columns add up, the first one counts records: what it is too large by is duplicated, what it is too small by is lost.
 
     Args:
         table: Its declaration.
@@ -134,8 +134,8 @@ class _Shape:
         key = getattr(mode, "key", ()) or table.key or tuple(names)
         self.keys: tuple[str, ...] = tuple(name for name in key if name in names)
         self.others = tuple(name for name in names if name not in self.keys)
-        sums = mode.sums if isinstance(mode, Add) else ()
-        self.sums = tuple(place for place, name in enumerate(self.others) if name in sums)
+        sums = mode.sums[:1] if isinstance(mode, Add) else ()
+        self.sums = tuple(self.others.index(name) for name in sums)
 
     def key(self, row: Row) -> Values:
         return tuple(plain(row[name]) for name in self.keys)
@@ -144,8 +144,8 @@ class _Shape:
         return tuple(plain(row[name]) for name in self.others)
 
     def records(self, rest: Values) -> int:
-        """How many records a row tells of: what its largest sum says, or one."""
-        return max((_whole(rest[place]) for place in self.sums), default=1)
+        """How many records a row tells of: what its first sum says, or one."""
+        return sum(_whole(rest[place]) for place in self.sums) if self.sums else 1
 
 
 class _Tally:
@@ -170,8 +170,8 @@ class _Tally:
         if wanted == found:
             return
         by = [_whole(found[place]) - _whole(wanted[place]) for place in self._shape.sums]
-        self._duplicated += max(0, *by, 0)
-        self._lost += max(0, *(-each for each in by), 0)
+        self._duplicated += max(0, sum(by))
+        self._lost += max(0, -sum(by))
         self._wrong += [
             f"{_shown(key)}: {name} is {one!r} instead of {other!r}"
             for name, one, other in zip(self._shape.others, found, wanted, strict=True)

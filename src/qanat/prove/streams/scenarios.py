@@ -18,8 +18,11 @@ from qanat.prove.scenario import Scenario
 from qanat.prove.streams.ground import StreamGround
 
 CONNECTED = "source.connected"
-# A life ends at most so long after it has begun to read; one in four before that.
-LIFE_S_MAX = 0.8
+# From the place in the stream to the cut, and from the cut to the kill, it takes at most so long: some batches are committed.
+LIFE_S_MAX = 0.4
+REACHED_S_MAX = 10.0
+# One life in four ends at any time from its start on.
+START_S_MAX = 2.0
 EARLY = 0.25
 # A run that is refused says so as soon as it has started.
 REFUSED_WITH = 1
@@ -58,28 +61,38 @@ def _own(databases: Databases, extent: Extent) -> Iterator[Scenario]:
 def kill_while_it_flows(bout: Bout) -> None:
     """Cut the connection and kill the run, again and again, evenly over the whole stream; then drain."""
     ground = _ground(bout)
-    items = _items(bout)
-    cuts = shown = 0
+    items, shown, cuts = _items(bout), 0, 0
     while bout.faults < bout.wanted:
         due = items * (bout.faults + 1) // bout.wanted
+        before = len(ground.history)
         ground.deliver(due - shown)
         shown = due
         child = bout.start(watching=True)
-        early = bout.chance.random() < EARLY
-        if not early and not child.wait_for({CONNECTED}):
-            bout.unexpected(child.wait(), child)
-            return
-        if not early or cuts < bout.faults:
-            child.wait_for({CONNECTED})
-            child.pause(bout.chance.uniform(0.0, LIFE_S_MAX / 2))
-            cuts += min(1, ground.server.connected)
-            ground.server.drop()
-        child.pause(bout.chance.uniform(0.0, LIFE_S_MAX / 2))
+        if bout.chance.random() < EARLY and cuts >= bout.faults:
+            child.pause(bout.chance.uniform(0.0, START_S_MAX))
+        else:
+            if not child.wait_for({CONNECTED}):
+                bout.unexpected(child.wait(), child)
+                return
+            cuts += _cut_on_the_way(bout, ground, child, before)
+            child.pause(bout.chance.uniform(0.0, LIFE_S_MAX))
         child.kill()
         bout.faults += 1
-    bout.notes.append(f"{bout.faults} kills, {cuts} connections cut")
+    bout.notes.append(f"{bout.faults} kills, {cuts} connections cut before them")
     _goes_on_after_cuts(bout, ground, bout.wanted - cuts)
     bout.drain()
+
+
+def _cut_on_the_way(bout: Bout, ground: StreamGround, child: Child, before: int) -> int:
+    """Wait until the server is somewhere in what it was given last, and cut the connection; return how many were cut."""
+    place = before + bout.chance.random() * (len(ground.history) - before)
+    deadline_s = time.monotonic() + REACHED_S_MAX
+    while ground.history.sent < place and time.monotonic() < deadline_s and child.pause(POLL_S):
+        pass
+    child.pause(bout.chance.uniform(0.0, LIFE_S_MAX))
+    there = min(1, ground.server.connected)
+    ground.server.drop()
+    return there
 
 
 def _goes_on_after_cuts(bout: Bout, ground: StreamGround, cuts: int) -> None:
