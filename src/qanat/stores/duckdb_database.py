@@ -20,8 +20,8 @@ MEMORY_MIN_BYTES = 64 * 2**20
 # little log for DuckDB to make one by itself: without our own the file grew by every rebuild.
 CHECKPOINT_ROWS = 1_000_000
 
-# DuckDB makes a checkpoint by itself when its log has so much. With its own 16 MB a stream made one every other batch, which wrote
-# the last row group anew: a quarter of the processor time of all its tables. Replaying 64 MB takes half a second.
+# DuckDB makes a checkpoint by itself when its log has so much. With its own 16 MB a stream made one every other batch, and each
+# wrote the last row group anew: a quarter of the processor time of all its tables. Replaying 64 MB takes half a second.
 CHECKPOINT_LOG = "64MiB"
 
 _TEMP_FILES = "duckdb_temp_*"
