@@ -78,17 +78,18 @@ def _running(url: str, place: Path) -> Iterator[str]:
         process.wait()
 
 
-def _get(address: str, path: str) -> dict[str, object]:
-    with urllib.request.urlopen(f"{address}{path}") as answer:  # noqa: S310 - on loopback, ours
-        found: dict[str, object] = json.load(answer)
+def _rows(address: str, path: str) -> list[dict[str, int | str | None]]:
+    """Return the rows of an answer."""
+    with urllib.request.urlopen(f"{address}/api/wikimedia/{path}?limit=1000") as answer:  # noqa: S310 - on loopback, ours
+        found: list[dict[str, int | str | None]] = json.load(answer)["rows"]
         return found
 
 
 def _await(address: str, creations: int) -> None:
     deadline_s = time.monotonic() + LOADED_WAIT_S
     while time.monotonic() < deadline_s:
-        rows = _get(address, "/api/wikimedia/lookups/domains?limit=1000")["rows"]
-        if sum(row["pages"] for row in rows) >= creations:  # type: ignore[index, union-attr]
+        counts = [row["pages"] for row in _rows(address, "lookups/domains")]
+        if sum(count for count in counts if isinstance(count, int)) >= creations:
             return
         time.sleep(1.0)
     raise RuntimeError("the tables weren't loaded in time")
@@ -98,10 +99,9 @@ def _targets(address: str, seed: int) -> dict[str, Callable[[], str]]:
     """Return what is asked: stored reports, and look-ups of things that are there."""
     chance = random.Random(seed)
     base = "/api/wikimedia"
-    domains = [row["domain"] for row in _get(address, f"{base}/lookups/domains?limit=1000")["rows"]]  # type: ignore[union-attr]
-    users = _get(address, f"{base}/lookups/users?limit=1000")["rows"]
-    ids = [row["user_id"] for row in users if row["user_id"] is not None]  # type: ignore[union-attr]
-    pages = [row["page_id"] for row in _get(address, f"{base}/tables/creations?limit=1000")["rows"]]  # type: ignore[union-attr]
+    domains = [row["domain"] for row in _rows(address, "lookups/domains")]
+    ids = [row["user_id"] for row in _rows(address, "lookups/users") if row["user_id"] is not None]
+    pages = [row["page_id"] for row in _rows(address, "tables/creations")]
     return {
         "report domains-by-hour": lambda: f"{base}/reports/domains-by-hour",
         "report bots-by-domain": lambda: f"{base}/reports/bots-by-domain",
