@@ -93,7 +93,7 @@ def _described(pipeline: Pipeline, settings: CommonSettings) -> dict[str, Json]:
     clock = SystemClock()
     with open_session(pipeline, settings, clock) as session:
         files = _files(session) if "files" in tables else {}
-        stages = stage_states(session) if is_of_streams(pipeline) else {}
+        stages = stage_states(pipeline, session) if is_of_streams(pipeline) else {}
         workers = session.workers()
         readings = readings_of(pipeline, session, clock.now())
         letters = session.query(_LETTERS).column("open")[0].as_py()

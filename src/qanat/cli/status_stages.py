@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import cast
 
 from qanat.output import moment_text
+from qanat.pipeline import Pipeline
 from qanat.session import Json, Session
 
 # Of several instances that ran a stage, the one that told of it last.
@@ -21,10 +22,13 @@ _STATES = """
 """
 
 
-def stage_states(session: Session) -> dict[str, Json]:
-    """Return what `status --json` tells of stages."""
-    rows: list[Json] = [_told(row) for row in session.query(_STATES).to_pylist()]
-    return {"stages": rows}
+def stage_states(pipeline: Pipeline, session: Session) -> dict[str, Json]:
+    """Return what `status --json` tells of stages, in the order of the data."""
+    order = [stage.name for stage in pipeline.stages]
+    found = session.query(_STATES).to_pylist()
+    # What the runtime adds (the stage of dead letters) comes last.
+    found.sort(key=lambda row: order.index(row["stage"]) if row["stage"] in order else len(order))
+    return {"stages": [_told(row) for row in found]}
 
 
 def stage_rows(described: Mapping[str, Json]) -> list[tuple[str, str]]:
