@@ -9,7 +9,7 @@ from math import isclose
 from typing import Final, TypeAlias
 
 from qanat.prove.streams.truth import Row
-from qanat.tables import Add, Table, WriteMode
+from qanat.tables import Add, Append, Table, WriteMode
 
 Values: TypeAlias = tuple[object, ...]
 
@@ -62,6 +62,10 @@ def compare(
         ignored: Columns that aren't compared.
     """
     shape = _Shape(table, mode, ignored)
+    if isinstance(mode, Append):
+        return _counted(
+            table.name, Counter(map(shape.key, expected)), Counter(map(shape.key, found))
+        )
     wanted = {shape.key(row): shape.rest(row) for row in expected}
     tally = _Tally(table.name, shape)
     seen: set[Values] = set()
@@ -78,6 +82,14 @@ def compare(
         if key not in seen:
             tally.less(key, rest)
     return tally.result(sum(map(shape.records, wanted.values())))
+
+
+def _counted(name: str, wanted: Counter[Values], found: Counter[Values]) -> Differences:
+    """Compare rows of a table in which equal ones may be."""
+    over, under = found - wanted, wanted - found
+    told = [f"{name}: {_shown(key)} is there too often" for key in list(over)[:_TOLD_MAX]]
+    told += [f"{name}: {_shown(key)} is missing" for key in list(under)[:_TOLD_MAX]]
+    return Differences(wanted.total(), found.total(), over.total(), under.total(), tuple(told))
 
 
 def compare_letters(
@@ -131,7 +143,7 @@ class _Shape:
 
     def __init__(self, table: Table, mode: WriteMode, ignored: frozenset[str]) -> None:
         names = [name for name in table.names if name not in ignored]
-        key = getattr(mode, "key", ()) or table.key or tuple(names)
+        key = names if isinstance(mode, Append) else getattr(mode, "key", ()) or table.key or names
         self.keys: tuple[str, ...] = tuple(name for name in key if name in names)
         self.others = tuple(name for name in names if name not in self.keys)
         sums = mode.sums[:1] if isinstance(mode, Add) else ()

@@ -80,6 +80,8 @@ def kill_while_it_flows(bout: Bout) -> None:
         bout.faults += 1
     bout.notes.append(f"{bout.faults} kills, {cuts} connections cut before them")
     _goes_on_after_cuts(bout, ground, bout.wanted - cuts)
+    # Now the stored reports have to be right, too.
+    ground.settles = True
     bout.drain()
 
 

@@ -23,13 +23,13 @@ class Kept:
 
     Attributes:
         numbers: Which events of the stream are there.
-        times: How often each event's bytes are.
+        times: How often each event's bytes are, by their hash: the bytes of a million events take 1.5 GB.
         again: How many records repeat an earlier one.
         strange: How many are no event of the stream's.
     """
 
     numbers: set[int] = field(default_factory=set)
-    times: Counter[bytes] = field(default_factory=Counter)
+    times: Counter[int] = field(default_factory=Counter)
     again: int = 0
     strange: int = 0
 
@@ -52,7 +52,7 @@ def kept(
         places.setdefault(hash(one), []).append(number)
     found = Kept()
     for sent in _records(pipeline, topic, folder, clock):
-        found.times[sent.data] += 1
+        found.times[hash(sent.data)] += 1
         numbers = places.get(hash(sent))
         if numbers is None:
             found.strange += 1
