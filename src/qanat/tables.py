@@ -38,7 +38,8 @@ class Table:
     Attributes:
         key: The columns that identify a row; empty for a table that is only appended to.
         unique: Further sets of columns whose values occur once.
-        indexes: Further sets of columns by which rows are looked up; their values may occur often.
+        indexes: Further sets of columns by which rows are looked up, the most selective first; their values may occur often. For
+            a large table DuckDB makes the first of them alone: it holds indexes in memory, and each costs as much as the rows.
         large: Added to by the million: on DuckDB it has no index (random keys exhaust memory at commit) and its key is
             kept by the merge alone; elsewhere the key is enforced.
     """

@@ -23,6 +23,10 @@ ROWS_MAX = 50_000
 
 # One wait for records at most; a stop, and a failure to look, are noticed after it. What comes wakes the wait.
 POLL_S = 0.5
+# After a commit of few rows the stage rests for a moment, so that the next has more: each costs some milliseconds whatever it
+# holds, and without a rest 1,000 events a second keep all cores busy with commits of three rows.
+REST_ROWS_MAX = 1_000
+
 # The lag is asked of the source so often: a log answers by a query.
 LAG_EVERY_S = 1.0
 
@@ -40,16 +44,22 @@ class OrderedSteps(ABC):
         reading: Its input.
         ends: Asked before each poll: whether nothing will come any more, so that an empty poll ends the stage.
         rows_max: Rows of one batch at most.
+        rest_s: From the end of a small commit to the beginning of the next.
     """
 
     name: str
     reading: Reading
     ends: Callable[[], bool] = staticmethod(never)
     rows_max: int = ROWS_MAX
+    rest_s: ClassVar[float] = 0.0
     _lag_asked_s: float = float("-inf")
+    _rests_until_s: float = float("-inf")
 
     def step(self) -> Moved:
         """Read a batch, transform it, commit it, acknowledge it."""
+        clock = self.reading.clock
+        if (rest_s := self._rests_until_s - clock.monotonic()) > 0:
+            clock.sleep(rest_s)
         try:
             return self._step()
         except Retryable as error:
@@ -67,7 +77,10 @@ class OrderedSteps(ABC):
         self._commit(taken)
         failpoints.reach("batch.after_commit")
         self.reading.done(taken)
-        meter.committed(taken.batch.rows.num_rows)
+        rows = taken.batch.rows.num_rows
+        meter.committed(rows)
+        if self.rest_s and rows <= REST_ROWS_MAX and not last:
+            self._rests_until_s = self.reading.clock.monotonic() + self.rest_s
         self._ask_lag()
         return Moved.YES
 

@@ -58,7 +58,7 @@ def create(
         lines += [f"primary key ({column_list(table.key)})"] if table.key else []
         lines += [f"unique ({column_list(names)})" for names in table.unique]
     connection.execute(f"create table {quoted(table.name)} ({', '.join(lines)})")
-    for names in table.indexes:
+    for names in indexes_of(table):
         _add_index(connection, table, names)
 
 
@@ -127,14 +127,19 @@ def _check(table: Table, there: dict[str, str], key: set[str]) -> None:
         )
 
 
+def indexes_of(table: Table) -> Sequence[tuple[str, ...]]:
+    """Return the indexes that are made: of a large table the first alone."""
+    return table.indexes[:1] if table.large else table.indexes
+
+
 def _missing_indexes(
     connection: duckdb.DuckDBPyConnection, table: Table
 ) -> Iterator[tuple[str, ...]]:
     if not table.indexes:
-        return
+        return  # listing them makes DuckDB load its catalogue
     find = "select index_name from duckdb_indexes() where table_name = $table"
     there = {name for (name,) in connection.execute(find, {"table": table.name}).fetchall()}
-    for names in table.indexes:
+    for names in indexes_of(table):
         if _index_name(table, names) not in there:
             yield names
 

@@ -29,16 +29,14 @@ _CHANGES = re.compile(r"\b(insert|update|delete|merge|truncate)\b", re.IGNORECAS
 
 _PROGRESS = "select part, position, version, incarnation from qanat_progress where stage = $stage"
 _MOVE = """
-    -- one row if the stored version was the expected one
+    -- moves one row if the stored version is the expected one
     update qanat_progress
     set position = $position, version = version + 1, incarnation = $incarnation
     where stage = $stage and part = $part and version = $expected
-    returning version
 """
 _FIRST_MOVE = """
     insert into qanat_progress values ($stage, $part, $position, 1, $incarnation)
     on conflict do nothing
-    returning version
 """
 _ENTER = """
     -- the ids that are new
@@ -84,9 +82,9 @@ class DuckdbTransaction:
                 "position": move.to,
                 "incarnation": move.incarnation,
             }
-            moved = self._writing.fetch(_MOVE, {**names, "expected": move.expected}).num_rows
+            moved = self._writing.run(_MOVE, {**names, "expected": move.expected})
             if not moved and move.expected == 0:
-                moved = self._writing.fetch(_FIRST_MOVE, names).num_rows
+                moved = self._writing.run(_FIRST_MOVE, names)
             if not moved:
                 self._fenced = Fenced(
                     f"{stage}, partition {partition}, isn't at version {move.expected} any more"

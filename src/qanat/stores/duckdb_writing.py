@@ -9,8 +9,9 @@ import duckdb
 import pyarrow as pa
 
 from qanat.interfaces import Scalar
-from qanat.stores.duckdb_arrow import narrowed, normalised
+from qanat.stores.duckdb_arrow import narrowed
 from qanat.stores.duckdb_database import Database
+from qanat.stores.duckdb_reading import rows_of
 from qanat.stores.duckdb_sql import column_list, quoted
 
 Parameters = Mapping[str, Scalar | Sequence[str]]
@@ -85,7 +86,7 @@ def fetched(
 
     def fetch(sql: str, parameters: Parameters) -> pa.Table:
         with database.errors():
-            return normalised(connection.sql(sql, params=dict(parameters)).to_arrow_table())
+            return rows_of(connection, sql, parameters)
 
     return fetch
 

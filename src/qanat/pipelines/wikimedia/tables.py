@@ -47,9 +47,8 @@ CREATIONS = Table(
         *_PAGE,
     ),
     key=("created_at", "event_id"),
-    # PostgreSQL needs all of them. DuckDB finds rows by an index of one column only, and by none where a page of the newest
-    # is asked for: it then looks through 3 million numbers in 5 ms. A table of pages beside this one, keyed by wiki and page,
-    # would halve the speed of it all.
+    # PostgreSQL has all of them. DuckDB has the first: without the others it looks through 3 million numbers in 5 ms, and takes
+    # 250,000 rows a second instead of 170,000. A table of pages beside this one, keyed by wiki and page, would halve the speed.
     indexes=(("page_id",), ("user_id",), ("user_name",)),
     large=True,
     about="one row per creation of a page, each event once",
