@@ -46,7 +46,7 @@ def main() -> int:
                 ((now - received).astype("timedelta64[us]").astype(float) / 1000).tolist()
             )
 
-    TableSteps._commit = watched  # type: ignore[method-assign]
+    TableSteps._commit = watched  # type: ignore[assignment,method-assign]
     count = int(options.rate * (options.seconds + 10))
     stream = made(options.folder, count, 1)
     command = [sys.executable, "-m", "qanat.testing.sse_server", str(stream.wire), "--until-eof"]

@@ -17,7 +17,12 @@ import _docs_tables as tables
 CHECKOUT = Path(__file__).resolve().parent.parent
 COMMAND = "python3 scripts/docs.py"
 
-PARTS: Mapping[str, Callable[[], str]] = {**commands.PARTS, **tables.PARTS, **http.PARTS, **sql.PARTS}
+PARTS: Mapping[str, Callable[[], str]] = {
+    **commands.PARTS,
+    **tables.PARTS,
+    **http.PARTS,
+    **sql.PARTS,
+}
 """Every part by its name."""
 
 _PART = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->\n)", re.DOTALL)

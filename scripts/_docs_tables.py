@@ -29,7 +29,7 @@ from qanat.tables import (
     WriteMode,
     arrow_schema,
 )
-from qanat.telemetry import EVENTS, METRICS, READINGS, Metric
+from qanat.telemetry import EVENTS, METRICS, READINGS, STATES, Metric
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PACKAGE = CHECKOUT / "src" / "qanat"
@@ -156,6 +156,11 @@ def readings() -> str:
     return _metrics(READINGS)
 
 
+def states() -> str:
+    """How stages and stored reports are doing."""
+    return _metrics(STATES)
+
+
 def _metrics(declared: Mapping[str, Metric]) -> str:
     rows = [
         (f"`{name}`", metric.kind, ", ".join(f"`{label}`" for label in metric.labels), metric.about)
@@ -248,6 +253,7 @@ PARTS = {
     "metrics": metrics,
     "stored-metrics": stored,
     "alarm-metrics": readings,
+    "state-metrics": states,
     "reports": reports,
     "events": events,
     "failpoints": failpoints,

@@ -18,7 +18,7 @@ from qanat.runtime.registry import FileState
 from qanat.serve.metrics import STORED
 from qanat.sources.files import After, Ready, Watch
 from qanat.sources.files_names import _TEMPORARY_SUFFIXES
-from qanat.telemetry import EVENTS, METRICS, READINGS
+from qanat.telemetry import EVENTS, METRICS, READINGS, STATES
 from qanat.testing import laws
 from qanat.wiring import EXTRAS, LOGS, PIPELINES, STORES
 from tests.docs.pages import CHECKOUT, page, pages
@@ -96,7 +96,7 @@ def test_exit_codes() -> None:
 
 def test_metrics_and_events() -> None:
     """Each metric and each event is listed."""
-    assert [] == missing([*METRICS, *READINGS, *STORED, *EVENTS], "docs/metrics.md")
+    assert [] == missing([*METRICS, *READINGS, *STATES, *STORED, *EVENTS], "docs/metrics.md")
 
 
 def test_reports() -> None:

@@ -106,6 +106,7 @@ def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
         process.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="the page shows a POSIX shell")
 def test_tutorial(newcomer: Newcomer) -> None:
     """From the first line to the last, each command prints what the page says."""

@@ -8,7 +8,9 @@ import click
 
 from qanat.cli.naming import pipeline_argument
 from qanat.cli.status_remote import remote_rows, remote_state
+from qanat.cli.status_stages import stage_rows, stage_states
 from qanat.clock import SystemClock
+from qanat.errors import ConfigError
 from qanat.options import load_settings, settings_command
 from qanat.output import moment_text, print_json, printable
 from qanat.pipeline import Pipeline
@@ -21,7 +23,7 @@ from qanat.session import (
     store_text,
 )
 from qanat.settings import CommonSettings
-from qanat.wiring import known_pipelines, readings_of
+from qanat.wiring import is_of_streams, known_pipelines, readings_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -68,10 +70,22 @@ def _all() -> Iterator[dict[str, Json]]:
             continue
         # Each by its own settings: qanat.toml may give it a store of its own.
         settings = load_settings(CommonSettings, options, pipeline=known.name)
-        try:
+        if _is_used(known.pipeline, settings):
             yield _described(known.pipeline, settings)
-        except NothingYet:
-            continue
+
+
+def _is_used(pipeline: Pipeline, settings: CommonSettings) -> bool:
+    """Tell whether a store has a pipeline's tables: one that was named may be another pipeline's."""
+    try:
+        with open_session(pipeline, settings, SystemClock()) as session:
+            session.query(f"select 1 as used from {pipeline.tables[0].name} limit 1")
+    except NothingYet:
+        return False
+    except ConfigError as error:
+        if error.setting != "the statement":
+            raise
+        return False
+    return True
 
 
 def _described(pipeline: Pipeline, settings: CommonSettings) -> dict[str, Json]:
@@ -79,6 +93,7 @@ def _described(pipeline: Pipeline, settings: CommonSettings) -> dict[str, Json]:
     clock = SystemClock()
     with open_session(pipeline, settings, clock) as session:
         files = _files(session) if "files" in tables else {}
+        stages = stage_states(pipeline, session) if is_of_streams(pipeline) else {}
         workers = session.workers()
         readings = readings_of(pipeline, session, clock.now())
         letters = session.query(_LETTERS).column("open")[0].as_py()
@@ -88,6 +103,7 @@ def _described(pipeline: Pipeline, settings: CommonSettings) -> dict[str, Json]:
         "running": bool(workers),
         "workers": [_worker(one) for one in workers],
         **files,
+        **stages,
         "remote": remote_state(pipeline, settings),
         "dead_letters_open": letters,
         **(_alarms(readings) if readings is not None else {}),
@@ -153,6 +169,7 @@ def _draw(described: dict[str, Json], stream: TextIO) -> None:
     rows += [("", text) for text in workers[1:]]
     if "files" in described:
         rows += _file_rows(described)
+    rows += stage_rows(described)
     rows += remote_rows(cast("list[Json]", described["remote"]))
     rows.append(("dead letters", f"{described['dead_letters_open']:,} open"))
     if "alarms" in described:

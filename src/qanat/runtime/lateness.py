@@ -5,37 +5,25 @@ the newest that its stage has seen. The first alone would refuse a recording tha
 record with a wrong time, far ahead, make all others late. A record from more than a day ahead of its receipt isn't counted as
 the newest.
 
-What is seen depends on the order of the records alone, not on how they come in batches: the newest is kept in a table, in the
-transaction of the rows.
+What is seen depends on the order of the records alone, not on how they come in batches. The table in which each record is
+entered once tells the newest when a stage begins, so that nothing has to be kept besides.
 """
 
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from qanat.interfaces import Transaction
 from qanat.pipeline import Deduplicate
 from qanat.runtime.registry import Queries
-from qanat.tables import Column, ColumnType, Latest, Table, arrow_schema
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     import pyarrow as pa
 
-WATERMARKS = Table(
-    name="watermarks",
-    columns=(
-        Column("stage", ColumnType.TEXT),
-        Column("happened", ColumnType.TIMESTAMP, about="when the newest record came about"),
-    ),
-    key=("stage",),
-    about="one row per stage that tells records apart by time",
-)
-
 TOO_LATE = "too_late"
 
-# Clocks differ by seconds; whatever is further ahead has a wrong time.
+# Clocks differ by seconds; whatever is further ahead has a wrong time. `load` has the same bound in its SQL.
 AHEAD_MAX = timedelta(days=1)
 
 
@@ -51,27 +39,29 @@ class Parted(NamedTuple):
 class Lateness:
     """Judges the records of one stage, in order."""
 
-    stage: str
     by: Deduplicate
     _newest: "datetime | None" = None
     _loaded: bool = False
 
     def load(self, asked: Queries) -> None:
-        """Read what is kept, unless it is known."""
+        """Look for the newest record that was entered, unless it is known."""
         if self._loaded:
             return
-        kept = asked.query(
-            "select happened from watermarks where stage = $stage", {"stage": self.stage}
+        by = self.by
+        found = asked.query(
+            f"select {by.happened} as newest from {by.table.name}"
+            f" where {by.happened} <= {by.received} + interval '1 day'"
+            f" order by {by.happened} desc limit 1"
         )
-        self._newest = kept.column("happened")[0].as_py() if kept.num_rows else None
+        self._newest = found.column("newest")[0].as_py() if found.num_rows else None
         self._loaded = True
 
     def forget(self) -> None:
-        """Read anew what is kept before the next batch."""
+        """Look for the newest anew before the next batch."""
         self._loaded = False
 
     def part(self, rows: "pa.Table") -> Parted:
-        """Part a batch's rows; what this one made the newest is kept by `keep`, once it is committed."""
+        """Part a batch's rows; `kept` goes on from what this one made the newest, once it is committed."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -89,15 +79,6 @@ class Lateness:
         behind = self._behind(happened, credible, horizon)
         late = pc.and_(old, behind)
         return Parted(rows.filter(pc.invert(late)), rows.filter(late), newest)
-
-    def keep(self, transaction: Transaction, newest: "datetime | None") -> None:
-        """Keep when the newest record came about, where that is news."""
-        import pyarrow as pa
-
-        if newest is not None and newest != self._newest:
-            row = {"stage": self.stage, "happened": newest}
-            rows = pa.Table.from_pylist([row], schema=arrow_schema(WATERMARKS))
-            transaction.write(WATERMARKS, rows, Latest(WATERMARKS.key, "happened"))
 
     def kept(self, newest: "datetime | None") -> None:
         """Go on from here: the transaction is committed."""

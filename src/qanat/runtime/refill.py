@@ -55,7 +55,7 @@ class Refill:
 
     def __post_init__(self) -> None:
         """Begin to judge how late records are where the topic begins."""
-        self._lateness = Lateness(self.stage, self.by)
+        self._lateness = Lateness(self.by)
 
     def run(self) -> Rebuilt:
         """Fill it, and tell what came of it.

@@ -61,7 +61,7 @@ class OrderedSteps(ABC):
         taken = self.reading.take(self.rows_max, 0.0 if last else POLL_S)
         if taken is None:
             meter.idle()
-            self._ask_lag()
+            self._ask_lag(at_once=last)
             return Moved.DRAINED if last else Moved.IDLE
         meter.committing()
         self._commit(taken)
@@ -84,9 +84,10 @@ class OrderedSteps(ABC):
     def _commit(self, taken: Taken) -> None:
         """Commit a batch with its moves, wholly or not at all."""
 
-    def _ask_lag(self) -> None:
+    def _ask_lag(self, *, at_once: bool = False) -> None:
         now_s = self.reading.clock.monotonic()
-        if self.reading.holds and now_s - self._lag_asked_s >= LAG_EVERY_S:
+        due = at_once or now_s - self._lag_asked_s >= LAG_EVERY_S
+        if self.reading.holds and due:
             self._lag_asked_s = now_s
             self.reading.meter.lag = total_lag(self.reading.source.lag())
 

@@ -101,7 +101,7 @@ class TableSteps(OrderedSteps):
     def __post_init__(self) -> None:
         """Make what judges how late records are."""
         by = self.writer.deduplicate
-        self.lateness = Lateness(self.name, by) if by is not None else None
+        self.lateness = Lateness(by) if by is not None else None
 
     def reload(self) -> None:
         """Read progress anew before the next batch."""
@@ -142,8 +142,6 @@ class TableSteps(OrderedSteps):
         brings_rows(transaction)
         transaction.advance(self.name, moves)
         self.writer.write(transaction, prepared.rows)
-        if self.lateness is not None:
-            self.lateness.keep(transaction, prepared.newest)
         for letter in prepared.letters:
             transaction.write(DEAD_LETTERS, letter, Append())
         if self.relays:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from importlib.util import find_spec
 from typing import cast
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -20,6 +19,7 @@ from qanat.serve.limits import Bounded
 from qanat.serve.live import Live
 from qanat.serve.lookups import lookups_router
 from qanat.serve.origins import OnlyHosts
+from qanat.serve.pages import dashboard_router
 from qanat.serve.reports import reports_router
 from qanat.serve.served import LIMITS, Limits, Served
 from qanat.serve.stages import index_router, stages_router
@@ -31,8 +31,6 @@ from qanat.wiring import load
 
 # Browsers ask again whether they may only after this.
 CORS_HOLDS_S = 600
-# The pages come with the package; a service can do without.
-PAGES = "qanat.serve.pages"
 
 
 def create_app(
@@ -82,8 +80,7 @@ def create_app(
         api.include_router(router)
     app.include_router(api)
     app.include_router(description_router(app))
-    if find_spec(PAGES) is not None:
-        app.include_router(cast("Callable[[], APIRouter]", load(f"{PAGES}:dashboard_router"))())
+    app.include_router(dashboard_router())
     _wrap(app, cors, hosts, limits)
     return app
 

@@ -1,5 +1,6 @@
 """The service in a thread of its own, beside a run."""
 
+import os
 import socket
 import threading
 import time
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from qanat.clock import Clock
 from qanat.errors import ConfigError, Fatal
 from qanat.listening import Listening
 from qanat.pipeline import Pipeline
@@ -20,24 +22,35 @@ from qanat.telemetry import Telemetry, log
 
 START_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 5
+# Connections that wait to be accepted.
+BACKLOG = 512
 
 
 @contextmanager
 def serving(
-    pipeline: Pipeline, session: Session, listening: Listening, telemetry: Telemetry | None = None
+    pipeline: Pipeline,
+    session: Session,
+    listening: Listening,
+    telemetry: Telemetry | None = None,
+    clock: Clock | None = None,
 ) -> Iterator[str]:
     """Answer requests about one pipeline until the end of the context; gives the address.
 
     Raises:
         ConfigError: The address can't be used.
     """
-    with serving_all([Served(pipeline, session, telemetry)], listening) as address:
+    served = Served(pipeline, session, telemetry)
+    with serving_all([served], listening, clock=clock) as address:
         yield address
 
 
 @contextmanager
 def serving_all(
-    several: Sequence[Served], listening: Listening, *, cors: Sequence[str] = ()
+    several: Sequence[Served],
+    listening: Listening,
+    *,
+    cors: Sequence[str] = (),
+    clock: Clock | None = None,
 ) -> Iterator[str]:
     """Answer requests about several pipelines until the end of the context; gives the address.
 
@@ -45,7 +58,7 @@ def serving_all(
         ConfigError: The address can't be used.
     """
     hosts = hosts_of(listening, cors)
-    app = create_app(several, token=listening.token, cors=cors, hosts=hosts)
+    app = create_app(several, token=listening.token, cors=cors, hosts=hosts, clock=clock)
     with answering(app, listening) as address:
         yield address
 
@@ -83,16 +96,24 @@ def _await_stop(app: FastAPI, thread: threading.Thread) -> None:
 
 
 def _bound(listening: Listening) -> socket.socket:
+    family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
+    # With its protocol, which `socket.create_server` leaves out: asyncio sends small packets at once only for sockets that name
+    # TCP. Without, head and body of an answer went apart by the 40 ms of a delayed acknowledgement.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
-        return socket.create_server((listening.host, listening.port), family=family)
+        if os.name == "posix":  # elsewhere it would let two listen
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((listening.host, listening.port))
+        bound.listen(BACKLOG)
     except OSError as error:
+        bound.close()
         raise ConfigError(
             "--port",
             listening.port,
             f"free on {listening.host} ({error.strerror})",
             "0 takes any free port.",
         ) from error
+    return bound
 
 
 def _await_start(server: uvicorn.Server, thread: threading.Thread) -> None:

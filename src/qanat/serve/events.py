@@ -36,7 +36,12 @@ def live_router(live: Live) -> APIRouter:
     router = APIRouter(tags=["stages"])
 
     @router.get(
-        "/live", response_model=None, responses=_DESCRIBED, summary="What changes, as it does"
+        "/live",
+        response_model=None,
+        response_class=EventStream,
+        status_code=200,
+        responses=_DESCRIBED,
+        summary="What changes, as it does",
     )
     async def events() -> Response:
         """Server-sent events: stages whenever they change, and reports when they are made."""

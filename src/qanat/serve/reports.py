@@ -17,8 +17,9 @@ from qanat.runtime.windows import is_stored, step_of
 from qanat.serve.answers import answered, digest_of
 from qanat.serve.columns import asked_texts, camel, encoded, parameter_field, row_model
 from qanat.serve.models import ReportAbout, Reports, parameter_about
+from qanat.serve.newest import Newest
 from qanat.serve.served import Served
-from qanat.serve.stored import Text, newest_text
+from qanat.serve.stored import Text
 
 # A late event has a stored report made anew at any time: nobody keeps one for longer than this, however far the next is.
 HOLDS_S_MAX = 60
@@ -42,12 +43,13 @@ def reports_router(served: Served, clock: Clock) -> APIRouter:
 
 
 def _add(router: APIRouter, report: Report, served: Served, clock: Clock) -> None:
+    newest = Newest(served.session, report, clock)
     asked_model, answer_model = _asked_model(served, report), _answer_model(served, report)
 
     def rows(request: Request, asked: Any) -> Response:  # noqa: ANN401 - the models are made while running
         given, now = asked_texts(asked), clock.now()
         if is_stored(report) and not given:
-            text = newest_text(served.session, report)
+            text = newest.text()
             if text is not None:
                 return _stored(request, report, text, now)
         return _asked(request, ask(report, served.session, given, now), now)

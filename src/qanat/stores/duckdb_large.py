@@ -70,12 +70,7 @@ def _by_time(writing: Writing, table: Table, mode: Add, added: Side) -> None:
     """
     rows = conformed(table, added.given, added.constants)
     rows = retyped(combined(table, rows, mode), rows.schema)
-    there = duckdb_declared.columns_of(writing.connection, table.name)
-    others = tuple(name for name in there if name not in table.names)
-    within = duckdb_modes.bounds(rows.column(mode.key[0]))
-    with writing.rows(narrowed(rows)):
-        duckdb_modes.add_in_place(writing, table, mode, {}, others, within)
-    writing.stale_rows += rows.num_rows
+    duckdb_modes.add_by_time(writing, table, rows, mode)
 
 
 def _region(writing: Writing, table: Table, mode: Add, constants: Mapping[str, Scalar]) -> _Region:

@@ -140,7 +140,6 @@ def add_in_place(
     mode: Add,
     fixed: Mapping[str, Scalar],
     others: Sequence[str] = (),
-    within: tuple[Scalar, Scalar] | None = None,
 ) -> None:
     """Add the rows of `ROWS` to those with their keys, without an index: delete and insert.
 
@@ -152,12 +151,7 @@ def add_in_place(
         mode: What adds up.
         fixed: Columns of the key that have one value in all of `ROWS`; DuckDB skips what can't hold it.
         others: Columns in the store that aren't declared any more.
-        within: The smallest and the largest value of the key's first column in `ROWS`: the rest of the table isn't looked at.
     """
-    span: dict[str, Scalar] = (
-        {} if within is None else dict(zip(("low", "high"), within, strict=True))
-    )
-    there, those = _where(mode, fixed, span, ""), _where(mode, fixed, span, "t.")
     plain = [name for name in _rest(table, mode.key) if name not in mode.sums]
     known = f"t.{quoted(mode.key[0])} is not null"
     columns = [
@@ -166,26 +160,39 @@ def add_in_place(
         *(f"if({known}, t.{quoted(one)}, r.{quoted(one)}) as {quoted(one)}" for one in plain),
         *(f"t.{quoted(name)}" for name in others),
     ]
-    here = f"(from {quoted(table.name)} where {there})"
+    here = f"(from {quoted(table.name)} where {bound(fixed)})"
     on = equal(mode.key, "t", "r")
     writing.run(
         "create temp table qanat_sums as"
         f" select {', '.join(columns)} from {ROWS} r left join {here} t on {on}",
-        {**fixed, **span},
+        fixed,
     )
     writing.run(
-        f"delete from {quoted(table.name)} t using qanat_sums r where {on} and {those}",
-        {**fixed, **span},
+        f"delete from {quoted(table.name)} t using qanat_sums r where {on} and {bound(fixed, 't.')}",
+        fixed,
     )
     left = f"qanat_sums where {_isnt_zero(mode)} order by {column_list(mode.key)}"
     writing.run(_insert(table, left, others))
     writing.run("drop table qanat_sums")
 
 
-def _where(mode: Add, fixed: Mapping[str, Scalar], span: Mapping[str, Scalar], prefix: str) -> str:
-    """Return the condition of the part of a table in which rows belong."""
-    first = f"{prefix}{quoted(mode.key[0])} between $low and $high"
-    return f"{bound(fixed, prefix)} and {first}" if span else bound(fixed, prefix)
+def add_by_time(writing: Writing, table: Table, rows: pa.Table, mode: Add) -> None:
+    """Add `rows`, one per key, to a table without an index whose key begins with a time, in one statement.
+
+    Only the span of their times is looked at. With 20 rows and 1 million in the table it takes half of `add_in_place`.
+    """
+    low, high = bounds(rows.column(mode.key[0]))
+    changes = ", ".join(f"{quoted(name)} = {_sum(table, name, 't', 'r')}" for name in mode.sums)
+    names = column_list(table.names)
+    with writing.rows(narrowed(rows)):
+        writing.run(
+            f"merge into {quoted(table.name)} t using {ROWS} r"
+            f" on {equal(mode.key, 't', 'r')} and t.{quoted(mode.key[0])} between $low and $high"
+            f" when matched then update set {changes}"
+            f" when not matched then insert ({names}) values ({column_list(table.names, 'r.')})",
+            {"low": low, "high": high},
+        )
+        _drop_zeros(writing, table, mode)
 
 
 def _isnt_zero(mode: Add) -> str:

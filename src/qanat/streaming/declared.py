@@ -6,7 +6,6 @@ from qanat.clock import Clock
 from qanat.errors import ConfigError
 from qanat.interfaces import Transaction
 from qanat.pipeline import Pipeline, Stage
-from qanat.runtime.lateness import WATERMARKS
 from qanat.runtime.letters import LETTER_TOPIC
 from qanat.runtime.made_reports import MADE_REPORTS
 from qanat.runtime.remakes import Remakes
@@ -23,8 +22,7 @@ def tables_of(pipeline: Pipeline) -> tuple[Table, ...]:
     """Return the declared tables, and those that every pipeline of streams has."""
     declared = {table.name for table in pipeline.tables}
     stored = (MADE_REPORTS,) if any(map(is_stored, pipeline.reports)) else ()
-    apart = (WATERMARKS,) if any(stage.deduplicate for stage in pipeline.stages) else ()
-    own = (DEAD_LETTERS, STAGE_STATES, *apart, *stored)
+    own = (DEAD_LETTERS, STAGE_STATES, *stored)
     return (*pipeline.tables, *(table for table in own if table.name not in declared))
 
 

@@ -13,7 +13,7 @@ from qanat.pipeline import Pipeline
 from qanat.runtime.heaps import bound_heaps
 from qanat.service.service import Service
 from qanat.service.watch import Watch
-from qanat.session import open_session, owning
+from qanat.session import held, owning
 from qanat.streaming.assembly import Assembled, assembled
 from qanat.streaming.display import described, display
 from qanat.streaming.operations import operations
@@ -60,8 +60,8 @@ def answering(
     if listening is None:
         return None
     serving = cast("Serving", load("qanat.serve.background:serving"))
-    session = stack.enter_context(open_session(pipeline, settings, clock, operations=offered))
-    address = stack.enter_context(serving(pipeline, session, listening, telemetry))
+    session = held(store, offered)
+    address = stack.enter_context(serving(pipeline, session, listening, telemetry, clock))
     sys.stderr.write(f"{pipeline.name} is served at {address}\n")
     return address
 

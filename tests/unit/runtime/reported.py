@@ -115,7 +115,7 @@ class Reported:
         names = Made._fields
         return {
             row["window_end"].astimezone(UTC): (
-                Made(*(_utc(row[name]) for name in names)),
+                Made._make(_utc(row[name]) for name in names),
                 row["rows"],
             )
             for row in rows

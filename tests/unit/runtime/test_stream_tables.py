@@ -12,7 +12,6 @@ from qanat.interfaces import Store, StoreOptions, Transaction
 from qanat.pipeline import Deduplicate
 from qanat.records import Transformed
 from qanat.runtime.commit import Committer
-from qanat.runtime.lateness import WATERMARKS
 from qanat.runtime.loop import Loop
 from qanat.runtime.reading import Reading
 from qanat.runtime.stage_states import StageMeter
@@ -70,7 +69,7 @@ def without_negative(rows: pa.Table, judged_at: datetime) -> Transformed:
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     opened = open_store("duckdb:", "events", StoreOptions(tmp_path, FakeClock()))
-    opened.migrate((EVENTS, SUMS, DEAD_LETTERS, WATERMARKS))
+    opened.migrate((EVENTS, SUMS, DEAD_LETTERS))
     yield opened
     opened.close()
 

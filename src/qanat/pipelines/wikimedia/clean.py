@@ -31,6 +31,10 @@ NO_REVISION_TIME = "the revision's time isn't one with its zone"
 NUL = "a text has the character U+0000, which PostgreSQL can't keep"
 AN_ERROR = "an event of the type error: the server's own trouble"
 
+# So many events at a time: their objects stay in the processor's caches and are used again. 3.6 µs an event, instead of 5.6 in
+# batches of 50,000.
+SLICE_ROWS = 2_000
+
 _SCHEMA = arrow_schema(PROCESSED.shape)
 _REJECTED = pa.schema([("row", pa.int64()), ("reason", pa.string()), ("raw", pa.binary())])
 _NOBODY = Performer()
@@ -45,6 +49,19 @@ def clean(rows: pa.Table, judged_at: datetime) -> Transformed:  # noqa: ARG001 -
         rows: Columns of the topic `input`, perhaps more.
         judged_at: Not needed: everything is decided by what the events say.
     """
+    made = [
+        _cleaned(rows.slice(first, SLICE_ROWS), first)
+        for first in range(0, max(rows.num_rows, 1), SLICE_ROWS)
+    ]
+    rejected = [each.rejected for each in made if each.rejected is not None]
+    return Transformed(
+        pa.concat_tables([each.rows for each in made]),
+        pa.concat_tables(rejected) if rejected else None,
+    )
+
+
+def _cleaned(rows: pa.Table, first: int) -> Transformed:
+    """Clean a slice of a batch, which begins at its row `first`."""
     data: list[bytes] = rows.column("data").to_pylist()
     events, reasons = _decoded(data)
     _mind_types(rows.column("event"), events, reasons)
@@ -58,7 +75,7 @@ def clean(rows: pa.Table, judged_at: datetime) -> Transformed:  # noqa: ARG001 -
         reasons.update((picked[place], reason) for place, reason in wrong.items())
         good = [place for place in range(len(picked)) if place not in wrong]
         table = table.take(pa.array(good, pa.int64()))
-    return Transformed(table, _rejected(reasons, data) if reasons else None)
+    return Transformed(table, _rejected(reasons, data, first) if reasons else None)
 
 
 def _decoded(data: Sequence[bytes]) -> tuple[list[Creation | None], dict[int, str]]:
@@ -145,8 +162,13 @@ def _with_nul(table: pa.Table) -> list[int]:
     return sorted(found)
 
 
-def _rejected(reasons: dict[int, str], data: Sequence[bytes]) -> pa.Table:
+def _rejected(reasons: dict[int, str], data: Sequence[bytes], first: int) -> pa.Table:
     rows = sorted(reasons)
     return pa.table(
-        [rows, [reasons[row] for row in rows], [data[row] for row in rows]], schema=_REJECTED
+        [
+            [first + row for row in rows],
+            [reasons[row] for row in rows],
+            [data[row] for row in rows],
+        ],
+        schema=_REJECTED,
     )
