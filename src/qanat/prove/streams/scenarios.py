@@ -80,8 +80,10 @@ def kill_while_it_flows(bout: Bout) -> None:
             child.pause(bout.chance.uniform(0.0, LIFE_S_MAX))
         child.kill()
         bout.faults += 1
-    bout.notes.append(f"{bout.faults} kills, {cuts} connections cut before them")
-    _goes_on_after_cuts(bout, ground, bout.wanted - cuts)
+    cuts += _cut_idle(bout, ground, bout.wanted - cuts)
+    bout.notes.append(f"{bout.faults} kills, {cuts} connections cut")
+    if cuts < bout.wanted:
+        bout.problem(f"only {cuts} connections were cut, not {bout.wanted}")
     _settle(bout, ground)
 
 
@@ -97,16 +99,17 @@ def _cut_on_the_way(bout: Bout, ground: StreamGround, child: Child, before: int)
     return there
 
 
-def _goes_on_after_cuts(bout: Bout, ground: StreamGround, cuts: int) -> None:
-    """Make up for cuts that met no connection."""
-    if cuts <= 0:
-        return
-    child = bout.start(watching=True)
-    while cuts > 0 and child.pause(bout.chance.uniform(0.1, LIFE_S_MAX)):
+def _cut_idle(bout: Bout, ground: StreamGround, wanted: int) -> int:
+    """Make up for cuts that met no connection; return how many were made."""
+    if wanted <= 0:
+        return 0
+    cuts, child = 0, bout.start(watching=True)
+    while cuts < wanted and child.pause(bout.chance.uniform(0.1, LIFE_S_MAX)):
         if ground.server.connected:
             ground.server.drop()
-            cuts -= 1
+            cuts += 1
     child.kill()
+    return cuts
 
 
 def lose_history(bout: Bout) -> None:
