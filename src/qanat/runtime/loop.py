@@ -7,6 +7,10 @@ step again, `Fenced` reloads and goes on, anything else ends the stage with its 
 import logging
 import random
 import threading
+
+# Before there is any thread: Arrow imports it when it first turns a time with its zone into Python's, and where several threads
+# come to that at one moment, it may say in one of them that there is no such module (seen in one start in twenty).
+import zoneinfo  # noqa: F401
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum

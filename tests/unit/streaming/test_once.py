@@ -1,5 +1,7 @@
 """A run that ends when its source is read."""
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -25,3 +27,9 @@ def test_unreachable_is_not_silent(tmp_path: Path) -> None:
         with assembled(PIPELINE, settings, clock, telemetry, stop) as parts:
             parts.run.run()
             assert 3 == parts.run.meters[0].records
+
+
+def test_zones_are_there_before_threads() -> None:
+    """Threads don't import at one moment what Arrow needs for times with a zone: one of them may be told that there is none."""
+    code = "import sys, qanat.runtime.loop; sys.exit('zoneinfo' not in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

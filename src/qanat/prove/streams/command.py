@@ -147,6 +147,7 @@ def _proof(
     truth: Truth = Undisturbed(pipeline, reference, children, clock)
     if isinstance(own, StreamProof):
         truth = Computed(own)
+    has_bad = settings.recording is None and isinstance(own, StreamProof)
     if settings.recording is not None:
         stock = Stock(_there(settings.recording), count)
     elif isinstance(own, StreamProof):
@@ -159,7 +160,7 @@ def _proof(
         raise ConfigError(
             "--recording", None, "a file `.sse`", hint=f"{pipeline.name} ships none of its own."
         )
-    return StreamsProof(Subject(pipeline, reference, stock, truth, ITEMS, clock))
+    return StreamsProof(Subject(pipeline, reference, stock, truth, ITEMS, clock, has_bad))
 
 
 def _there(recording: Path) -> Path:

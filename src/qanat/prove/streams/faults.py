@@ -22,6 +22,14 @@ TURNED_AWAY: Final = "turned-away"
 _LASTING: Final = (Garbage, Again)
 
 
+class Littering(Faults):
+    """Sends something that can't be used at the beginning of each connection."""
+
+    def next(self) -> Answer | Iterator[Fault]:
+        """Return what the connection that begins now suffers."""
+        return iter((Garbage(1),))
+
+
 class Disturbing(Faults):
     """Disturbs connections, in one way.
 

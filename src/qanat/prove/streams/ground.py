@@ -8,9 +8,9 @@ from typing import Final
 
 from qanat.clock import Clock
 from qanat.pipeline import Pipeline
-from qanat.prove.streams.faults import TURNED_AWAY, Disturbing
+from qanat.prove.streams.faults import TURNED_AWAY, Disturbing, Littering
 from qanat.prove.streams.history import Shown, Stock
-from qanat.prove.streams.tally import DUE, Tally, tally
+from qanat.prove.streams.tally import DUE, Tally, tally, waiting
 from qanat.prove.streams.topic import Kept, first_topic, kept
 from qanat.prove.streams.truth import Truth
 from qanat.runtime.remakes import REMAKE_AFTER_S
@@ -22,6 +22,7 @@ from qanat.wiring import scheme_of
 
 USUAL: Final = "events"
 REPORTS: Final = "reports"
+LETTERS: Final = "letters"
 
 # A connection without a byte for so long is dead; the server says something more often than that.
 _READ_TIMEOUT: Final = "700ms"
@@ -40,6 +41,7 @@ class Subject:
         truth: Says what they come to.
         items: They are handed over in so many pieces.
         clock: The time at which they are received, about.
+        has_bad: Each piece of them has some that can't be used.
     """
 
     pipeline: Pipeline
@@ -48,6 +50,7 @@ class Subject:
     truth: Truth
     items: int
     clock: Clock
+    has_bad: bool
 
 
 class StreamGround:
@@ -75,6 +78,8 @@ class StreamGround:
         self.history = Shown(subject.stock)
         self.server = SseServer((), Manners(keep_alive_s=_KEEP_ALIVE_S))
         self.server.history = self.history
+        if workload == LETTERS:
+            self.server.faults = Littering()
         self.server.__enter__()
 
     def deliver(self, items: int) -> None:
@@ -151,6 +156,11 @@ class StreamGround:
         missing = sum(1 for _ in self._numbers()) - len(found.numbers)
         told = (f"{missing} events never came into the first topic",) if missing else ()
         return replace(result, problems=(*result.problems, *told))
+
+    def is_settled(self) -> bool:
+        """Tell whether no report is due to be remade. Called when no run is going on."""
+        with open_session(self._subject.pipeline, self._settings, self._subject.clock) as session:
+            return not waiting(session, DUE[scheme_of(self._settings.store)])
 
     def _kept(self) -> Kept | None:
         topic = first_topic(self._subject.pipeline)

@@ -1,5 +1,6 @@
 """The events of a proof: a recording of which more and more is shown, as a stream grows."""
 
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -42,9 +43,24 @@ class Stock:
                 fields[name] = value
         return Sent(fields[b"id"].decode(), fields[b"event"].decode(), b"\n".join(data))
 
+    def span_s(self) -> float | None:
+        """Return how much time lies between the first event and the last, by their ids; None where these don't tell times."""
+        times = [_time_ms(self.event(number).id) for number in (0, self.count - 1)]
+        first, last = times
+        return None if first is None or last is None else (last - first) / 1000
+
     def events(self, numbers: Iterable[int]) -> Iterator[Sent]:
         """Read some of them."""
         return map(self.event, numbers)
+
+
+def _time_ms(told: str) -> int | None:
+    """Return the latest time in an id of Wikimedia's kind."""
+    if not told.startswith("["):
+        return None
+    return max(
+        (place["timestamp"] for place in json.loads(told) if "timestamp" in place), default=None
+    )
 
 
 class Shown(History):

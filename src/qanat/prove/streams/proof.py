@@ -7,13 +7,15 @@ from typing import Final
 from qanat import failpoints
 from qanat.pipeline import Pipeline
 from qanat.prove.streams.faults import KINDS, TURNED_AWAY
-from qanat.prove.streams.ground import REPORTS, USUAL, StreamGround, Subject
+from qanat.prove.streams.ground import LETTERS, REPORTS, USUAL, StreamGround, Subject
 from qanat.runtime.windows import is_stored
+from qanat.sources.sse_position import DISORDER_MS_MAX
 
 # What only runs of other kinds do.
 _BACKFILL: Final = "backfill."
 _RUNS: Final = "batch."
 _REPORTS: Final = "report."
+_RELAYS: Final = "batch.relayed"
 
 
 class StreamsProof:
@@ -40,11 +42,15 @@ class StreamsProof:
         self.announced: Mapping[str, str] = {}
         self.items = subject.items
         self.unreachable: Mapping[str, str] = _unreachable(pipeline)
-        self.points: Mapping[str, str] = {
-            point: REPORTS if point.startswith(_REPORTS) else USUAL
-            for point in sorted(failpoints.POINTS, key=lambda name: name.startswith(_REPORTS))
-            if point.startswith((_RUNS, _REPORTS)) and point not in self.unreachable
+        self.gaps_told = _gaps(subject)
+        reachable = (point for point in failpoints.POINTS if point.startswith((_RUNS, _REPORTS)))
+        workloads = {
+            point: _workload(point, subject) for point in reachable if point not in self.unreachable
         }
+        # The usual workload comes first.
+        self.points: Mapping[str, str] = dict(
+            sorted(workloads.items(), key=lambda each: each[1] != USUAL)
+        )
         kinds = (*KINDS, TURNED_AWAY)
         self.disturbances: Mapping[str, tuple[str, str]] = {
             f"stream:{kind}": (kind, "") for kind in kinds
@@ -56,6 +62,23 @@ class StreamsProof:
         return StreamGround(self._subject, place, store, workload)
 
 
+def _workload(point: str, subject: Subject) -> str:
+    """Return the workload in which a run comes to a point."""
+    if point.startswith(_REPORTS):
+        return REPORTS
+    return LETTERS if point == _RELAYS and not subject.has_bad else USUAL
+
+
+def _gaps(subject: Subject) -> str:
+    """Say why a run can't know that history was forgotten; empty when it can."""
+    span_s = subject.stock.span_s()
+    if span_s is None:
+        return "the ids of these events tell no times, so that nobody can know of a gap"
+    if span_s / subject.items < 2 * DISORDER_MS_MAX / 1000:
+        return "these events lie so close together that a gap can't be told from disorder"
+    return ""
+
+
 def _unreachable(pipeline: Pipeline) -> Mapping[str, str]:
     """Say which points a run doesn't come to, and why."""
     publishes = any(stage.publishes for stage in pipeline.stages)
@@ -65,7 +88,7 @@ def _unreachable(pipeline: Pipeline) -> Mapping[str, str]:
         _BACKFILL: "a run rebuilds nothing; tests/unit/streaming has its proof",
     }
     if not publishes:
-        reasons |= dict.fromkeys(("batch.published", "batch.relayed"), "it has no topics")
+        reasons |= dict.fromkeys(("batch.published", _RELAYS), "it has no topics")
     if not judges:
         reasons["batch.told_apart"] = "no stage tells records apart"
     if not stores:

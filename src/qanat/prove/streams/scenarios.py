@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import cast
 
-from qanat.prove.bout import Bout
+from qanat.prove.bout import DRAINS_MAX, Bout
 from qanat.prove.connections import connection_scenarios
 from qanat.prove.databases import Databases
 from qanat.prove.disks import disk_scenarios
@@ -45,13 +45,15 @@ def stream_scenarios(
     )
     # Of these two, one counts commits by events that streams don't log, and the other waits for them after a crash.
     others = [one for one in general if one.name not in {"kill:random", "server:revived"}]
-    return [*others, *_own(databases, extent)]
+    return [*others, *_own(proof, databases, extent)]
 
 
-def _own(databases: Databases, extent: Extent) -> Iterator[Scenario]:
+def _own(proof: Proof, databases: Databases, extent: Extent) -> Iterator[Scenario]:
     hits = extent.hits
     yield Scenario("kill:random", kill_while_it_flows, extent.kills, alone=True)
-    yield Scenario("stream:forgotten", lose_history, 1)
+    yield Scenario(
+        "stream:forgotten", lose_history, 1, left_out=str(getattr(proof, "gaps_told", ""))
+    )
     if databases.shared:
         yield Scenario("two:killed", kill_in_turn, hits)
     else:
@@ -78,11 +80,11 @@ def kill_while_it_flows(bout: Bout) -> None:
             child.pause(bout.chance.uniform(0.0, LIFE_S_MAX))
         child.kill()
         bout.faults += 1
-    bout.notes.append(f"{bout.faults} kills, {cuts} connections cut before them")
-    _goes_on_after_cuts(bout, ground, bout.wanted - cuts)
-    # Now the stored reports have to be right, too.
-    ground.settles = True
-    bout.drain()
+    cuts += _cut_idle(bout, ground, bout.wanted - cuts)
+    bout.notes.append(f"{bout.faults} kills, {cuts} connections cut")
+    if cuts < bout.wanted:
+        bout.problem(f"only {cuts} connections were cut, not {bout.wanted}")
+    _settle(bout, ground)
 
 
 def _cut_on_the_way(bout: Bout, ground: StreamGround, child: Child, before: int) -> int:
@@ -97,16 +99,17 @@ def _cut_on_the_way(bout: Bout, ground: StreamGround, child: Child, before: int)
     return there
 
 
-def _goes_on_after_cuts(bout: Bout, ground: StreamGround, cuts: int) -> None:
-    """Make up for cuts that met no connection."""
-    if cuts <= 0:
-        return
-    child = bout.start(watching=True)
-    while cuts > 0 and child.pause(bout.chance.uniform(0.1, LIFE_S_MAX)):
+def _cut_idle(bout: Bout, ground: StreamGround, wanted: int) -> int:
+    """Make up for cuts that met no connection; return how many were made."""
+    if wanted <= 0:
+        return 0
+    cuts, child = 0, bout.start(watching=True)
+    while cuts < wanted and child.pause(bout.chance.uniform(0.1, LIFE_S_MAX)):
         if ground.server.connected:
             ground.server.drop()
-            cuts -= 1
+            cuts += 1
     child.kill()
+    return cuts
 
 
 def lose_history(bout: Bout) -> None:
@@ -169,6 +172,15 @@ def refuse_second(bout: Bout) -> None:
         first = bout.start(watching=True)
     _end(bout, first)
     bout.drain()
+
+
+def _settle(bout: Bout, ground: StreamGround) -> None:
+    """Drain, until no report is left to be remade either: then the stored ones have to be right, too."""
+    ground.settles = True
+    for _ in range(DRAINS_MAX):
+        bout.drain()
+        if ground.is_settled():
+            return
 
 
 def _end(bout: Bout, child: Child) -> None:

@@ -72,7 +72,7 @@ def tally(
     letters = list(_letters(asked, expected, found, ignored))
     worst = max(parts, key=lambda part: part.duplicated + part.lost, default=Differences())
     problems = [text for part in (*parts, *letters) for text in part.problems]
-    problems += _reports(pipeline, asked, expected, now, _waiting(asked, due), settled=settled)
+    problems += _reports(pipeline, asked, expected, now, waiting(asked, due), settled=settled)
     first = parts[0] if parts else Differences()
     return Tally(
         read=first.read + sum(part.read for part in letters),
@@ -128,10 +128,10 @@ def _letters(
     yield compare_letters(wanted.late, there.late, spare, "too late")
 
 
-def _waiting(asked: Queries, due: str) -> frozenset[str]:
-    """Return the ids of what is due of reports."""
-    found = asked.query(f"select id from {due} where queue = $queue", {"queue": QUEUE})
-    return frozenset(found.column("id").to_pylist())
+def waiting(asked: Queries, due: str) -> frozenset[str]:
+    """Return the ids of the reports that are due to be remade."""
+    sql = f"select id from {due} where queue = $queue and id like 'remake:%'"
+    return frozenset(asked.query(sql, {"queue": QUEUE}).column("id").to_pylist())
 
 
 def _reports(
@@ -139,7 +139,7 @@ def _reports(
     asked: Queries,
     expected: Expected,
     now: datetime,
-    waiting: frozenset[str],
+    remade: frozenset[str],
     *,
     settled: bool,
 ) -> list[str]:
@@ -151,12 +151,12 @@ def _reports(
             if not equal_rows(expected.report(report.name, end), told):
                 wrong.append(f"{report.name}, asked for {end.isoformat()}, tells something else")
         if is_stored(report):
-            wrong += _stored(report, asked, expected, frozenset() if settled else waiting)
+            wrong += _stored(report, asked, expected, frozenset() if settled else remade)
     return wrong
 
 
 def _stored(
-    report: Report, asked: Queries, expected: Expected, waiting: frozenset[str]
+    report: Report, asked: Queries, expected: Expected, remade: frozenset[str]
 ) -> Sequence[str]:
     made = "select window_end from made_reports where report = $report"
     ends = asked.query(made, {"report": report.name}).column("window_end").to_pylist()
@@ -164,7 +164,7 @@ def _stored(
         return [f"{report.name} was never made"]
     wrong = []
     for end in (moment.astimezone(UTC) for moment in ends):
-        if remake_id(report, end) in waiting:
+        if remake_id(report, end) in remade:
             continue
         stored = stored_at(asked, report, end)
         same = stored is not None and equal_rows(
