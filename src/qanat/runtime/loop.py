@@ -9,7 +9,7 @@ import random
 import threading
 
 # Before there is any thread: Arrow imports it when it first turns a time with its zone into Python's, and where several threads
-# come to that at one moment, it may say in one of them that there is no such module (seen in one start in twenty).
+# come to that at one moment, it has said in one of them that there is no such module.
 import zoneinfo  # noqa: F401
 from collections.abc import Callable
 from dataclasses import dataclass, field
