@@ -31,7 +31,7 @@ def main(file: str, folder: Path) -> None:
     events = spark.read.schema(SCHEMA).json(file).where("meta.id is not null")
     rows = events.select(
         f.col("meta.id").alias("event_id"),
-        f.to_timestamp("meta.dt").alias("created_at"),
+        f.try_to_timestamp(f.col("meta.dt")).alias("created_at"),
         f.col("meta.domain").alias("domain"),
         f.col("database").alias("wiki"),
         "page_id",

@@ -35,18 +35,20 @@ def row(data: bytes) -> Row | None:
     """Return the columns of one event; None for what isn't one."""
     try:
         event = orjson.loads(data)
-        meta, by = event["meta"], event.get("performer") or {}
+        meta, by, page_id = event["meta"], event.get("performer") or {}, event["page_id"]
+        if type(page_id) is not int or not -(2**63) <= page_id < 2**63:
+            return None
         return (
-            meta["id"],
+            str(meta["id"]),
             datetime.fromisoformat(meta["dt"].replace("Z", "+00:00")),
-            meta["domain"],
-            event["database"],
-            event["page_id"],
-            event["page_title"],
+            str(meta["domain"]),
+            str(event["database"]),
+            page_id,
+            str(event["page_title"]),
             by.get("user_text"),
             bool(by.get("user_is_bot")),
         )
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+    except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError):
         return None
 
 

@@ -45,7 +45,7 @@ class PublishSteps(OrderedSteps):
     waits: Callable[[], str] = str
     ends: Callable[[], bool] = never
     rows_max: int = ROWS_MAX
-    rest_s = 0.003  # a commit of the log takes 1 ms
+    rest_s = 0.010  # it reads, packs and commits for 5 ms
 
     def step(self) -> Moved:
         """Read a batch, transform it, publish it, unless the readers are too far behind."""

@@ -53,6 +53,12 @@ class SourceCondition:
     retry_at: datetime | None = None
 
 
+# After a small piece it rests for a moment: each read costs 0.3 ms whatever it brings, and at 1,000 events a second, each sent by
+# itself, that is a third of a core.
+SMALL_BYTES = 16 << 10
+REST_S = 0.004
+
+
 @dataclass(slots=True)
 class Reader:
     """Fills a `Prefetch` from a stream until it is stopped; any thread may stop it, or ask for its condition.
@@ -192,6 +198,8 @@ class _Visit:
             if self._parser.cut:
                 log("source.event_cut", url=reader.options.incarnation, events=self._parser.cut)
                 self._parser.cut = 0
+            if len(piece) < SMALL_BYTES:
+                reader._stop.wait(REST_S)
 
     def ended(self) -> None:
         """Settle what was held back: it comes again, unless that was so a few times already."""

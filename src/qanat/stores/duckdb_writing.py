@@ -48,10 +48,9 @@ class Writing:
     @contextmanager
     def rows(self, rows: pa.Table | pa.RecordBatchReader) -> Iterator[None]:
         """Let `ROWS` be a relation in the statements of the block."""
+        # What is registered next takes its place; the connection is closed with the transaction.
         self.connection.register(ROWS, rows)
         yield
-        # Not after an error: the transaction is lost then, and the connection with it.
-        self.connection.unregister(ROWS)
 
     def insert(self, table: str, rows: pa.Table, constants: Parameters | None = None) -> int:
         """Append rows, columns by name, and columns with one value."""
