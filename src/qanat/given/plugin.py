@@ -7,11 +7,6 @@ import pytest
 from qanat.given.cases import Giving, given
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Keep out of a user's tests what DuckDB warns of and we have considered; see `qanat.stores.duckdb_reading`."""
-    config.addinivalue_line("filterwarnings", "ignore:Arrow output on a DB-API result:UserWarning")
-
-
 @pytest.fixture
 def qanat_pipeline() -> Iterator[Giving]:
     """Given events and a clock, expect tables; see `qanat.given`.
