@@ -1,20 +1,27 @@
 """Every `.sql` that ships: what it reads, and with which parameters it is run."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+
+import pytest
 
 import qanat
 from qanat.interfaces import Scalar
 from qanat.pipeline import Lookup, Pipeline, Report
 from qanat.reports.values import values_of
 from qanat.runtime.registry import FILES
+from qanat.sql import SqlText, load_sql
 from qanat.streaming.transforms import BATCH, batch_columns
 from qanat.tables import DEAD_LETTERS, Column, ColumnType, Table
 from qanat.wiring import PIPELINES, pipeline_named
 
 PACKAGE = Path(qanat.__file__).parent
+STARTER = PACKAGE / "cli" / "starter"
 
 NOT_COMPARED: Mapping[str, str] = {}
 """Files that no engine but the store's own may run, by `package:file.sql`: why."""
@@ -28,9 +35,10 @@ GIVEN: Mapping[str, Sequence[Mapping[str, str]]] = {
     "growth": ({"step": "month"}, {"step": "day", "since": "10d"}),
     "files": ({"step": "hour", "since": "2d"}, {"step": "month", "until": "1d"}),
     "top-users": ({"top": "3", "titles_max": "2", "bots": "only"}, {"bots": "exclude"}),
-    "user-pages": ({"user_id": "1"}, {"user_id": "1", "wiki": "a"}),
+    "user-pages": ({"user_id": "1"}, {"user_id": "2", "wiki": "a"}),
     "name-pages": ({"user_name": "it's"}, {"user_name": "ß", "wiki": "a"}),
     "domain-articles": ({"domain": "a"}, {"domain": "nowhere"}),
+    "orders_of": ({"product": "ß"},),
     "page": ({"page_id": "1"}, {"page_id": "2", "wiki": "a"}, {"page_id": "3", "domain": "ß"}),
     "users": ({"since": "5h"}, {"since": "2026-03-29T00:30Z", "until": "2026-03-29T02:15:00.5Z", "wiki": "a"}),
 }  # fmt: skip
@@ -42,7 +50,6 @@ class Shipped:
     """A statement that ships.
 
     Attributes:
-        sql: `package:file.sql`, or the text.
         inputs: The tables that it may read.
         target: What it is written to; None for an answer.
         columns: What the answer is declared to have; empty for what is written.
@@ -50,7 +57,7 @@ class Shipped:
     """
 
     name: str
-    sql: str
+    sql: SqlText
     inputs: Mapping[str, Sequence[Column]]
     target: Table | None = None
     columns: tuple[Column, ...] = ()
@@ -58,10 +65,29 @@ class Shipped:
     values: Sequence[Mapping[str, Scalar]] = ({},)
 
 
+def pipelines() -> Iterator[Pipeline]:
+    """Those that ship, and the one that `qanat new` writes."""
+    yield from map(pipeline_named, PIPELINES)
+    path = STARTER / "starter.py.txt"
+    spec = spec_from_file_location(
+        "starter",
+        path,
+        loader=SourceFileLoader("starter", str(path)),
+        submodule_search_locations=[str(STARTER)],
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "dont_write_bytecode", True)
+        patch.setitem(sys.modules, "starter", module)
+        spec.loader.exec_module(module)
+        yield module.PIPELINE
+
+
 def statements() -> Iterator[Shipped]:
     """Every statement of every pipeline, and of the runtime."""
-    for name in PIPELINES:
-        pipeline = pipeline_named(name)
+    for pipeline in pipelines():
         answers: tuple[Report | Lookup, ...] = (*pipeline.reports, *pipeline.lookups)
         for answer in answers:
             yield _answer(pipeline, answer)
@@ -69,12 +95,11 @@ def statements() -> Iterator[Shipped]:
             for write in stage.writes:
                 if write.sql:
                     inputs = {BATCH: batch_columns(pipeline, stage)}
-                    yield Shipped(
-                        f"{name}: into {write.table.name}", write.sql, inputs, write.table
-                    )
+                    name = f"{pipeline.name}: into {write.table.name}"
+                    yield Shipped(name, load_sql(write.sql), inputs, write.table)
     yield Shipped(
         "alarms",
-        "qanat.runtime:alarms.sql",
+        load_sql("qanat.runtime:alarms.sql"),
         {"files": FILES.columns, "dead_letters": DEAD_LETTERS.columns},
         parameters={"since": ColumnType.TIMESTAMP},
         values=({"since": NOW - timedelta(hours=3)},),
@@ -85,6 +110,9 @@ def files() -> set[str]:
     """Every `.sql` in the package, as it is referred to."""
     found = set()
     for path in PACKAGE.rglob("*.sql"):
+        if path.is_relative_to(STARTER):
+            found.add(f"starter:{path.relative_to(STARTER).as_posix()}")
+            continue
         package = ".".join(path.parent.relative_to(PACKAGE.parent).parts)
         found.add(f"{package}:{path.name}")
     return found
@@ -99,7 +127,7 @@ def _answer(pipeline: Pipeline, answer: Report | Lookup) -> Shipped:
     given = ({}, *GIVEN.get(answer.name, ()))
     return Shipped(
         f"{pipeline.name}: {answer.name}",
-        answer.sql,
+        load_sql(answer.sql),
         {table.name: table.columns for table in pipeline.tables},
         columns=answer.columns,
         parameters=parameters | dict.fromkeys(window, ColumnType.TIMESTAMP),

@@ -8,12 +8,11 @@ import pyarrow as pa
 import pytest
 
 from qanat.engines.duckdb import DuckdbEngine
-from qanat.sql import check, load_sql
+from qanat.sql import check
 from qanat.tables import Column
-from qanat.wiring import PIPELINES, pipeline_named
 from tests.parity.conftest import Engines
 from tests.parity.rows import Value, differences, generated
-from tests.parity.shipped import NOT_COMPARED, NOW, files, statements
+from tests.parity.shipped import NOT_COMPARED, NOW, files, pipelines, statements
 
 STATEMENTS = {each.name: each for each in statements()}
 
@@ -23,8 +22,8 @@ _WORDS = ("a", "ß", "it's", "😀", "A")
 
 POOLS: Mapping[str, Sequence[Value]] = {
     **dict.fromkeys(("hour", "period_start"), _HOURS),
-    **dict.fromkeys(("created_at", "registered_at", "ended_at", "rejected_at", "received_at"), _NEAR),
-    **dict.fromkeys(("wiki", "domain", "user_name"), _WORDS),
+    **dict.fromkeys(("created_at", "ordered_at", "registered_at", "ended_at", "rejected_at", "received_at"), _NEAR),
+    **dict.fromkeys(("wiki", "domain", "user_name", "product"), _WORDS),
     **dict.fromkeys(("user_id", "page_id", "consumer", "namespace"), range(6)),
     "who": ("#1", "#2", "#3", "a", "ß", "it's"),
     "pages": range(1, 9),
@@ -38,7 +37,7 @@ POOLS: Mapping[str, Sequence[Value]] = {
 }  # fmt: skip
 """Values by column, so that the rows of several tables belong together."""
 
-KEYS = {table.name: table.key for name in PIPELINES for table in pipeline_named(name).tables}
+KEYS = {table.name: table.key for pipeline in pipelines() for table in pipeline.tables}
 
 
 def rows_of(name: str, columns: Sequence[Column], count: int) -> pa.Table:
@@ -57,14 +56,14 @@ def rows_of(name: str, columns: Sequence[Column], count: int) -> pa.Table:
 
 def test_every_file_is_compared() -> None:
     """A new `.sql` belongs to a report, a look-up or a write, or says why not."""
-    assert files() == {each.sql for each in STATEMENTS.values()} | set(NOT_COMPARED)
+    assert files() == {each.sql.place for each in STATEMENTS.values()} | set(NOT_COMPARED)
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_checks(name: str) -> None:
     """It is accepted, and has the columns that are declared."""
     shipped = STATEMENTS[name]
-    checked = check(load_sql(shipped.sql), shipped.inputs, shipped.target, shipped.parameters)
+    checked = check(shipped.sql, shipped.inputs, shipped.target, shipped.parameters)
     if shipped.columns:
         declared = [(column.name, column.type) for column in shipped.columns]
         assert declared == [(column.name, column.type) for column in checked.columns]
@@ -76,7 +75,7 @@ def test_checks(name: str) -> None:
 def test_shipped(name: str, engines: Engines) -> None:
     """On rows that belong together, with ties and nulls, and on empty tables; with each set of parameters."""
     shipped = STATEMENTS[name]
-    checked = check(load_sql(shipped.sql), shipped.inputs, shipped.target, shipped.parameters)
+    checked = check(shipped.sql, shipped.inputs, shipped.target, shipped.parameters)
     text = checked.text_for("duckdb")
     tables = {
         table: rows_of(table, columns, 400)
@@ -108,9 +107,8 @@ class AsWritten:
 def test_as_a_store_runs_it(name: str) -> None:
     """What a store runs is the file itself; it returns what the checked text does."""
     shipped = STATEMENTS[name]
-    sql = load_sql(shipped.sql)
-    checked = check(sql, shipped.inputs, shipped.target, shipped.parameters)
-    written = AsWritten(checked.columns, checked.parameters, sql.text)
+    checked = check(shipped.sql, shipped.inputs, shipped.target, shipped.parameters)
+    written = AsWritten(checked.columns, checked.parameters, shipped.sql.text)
     tables = {table: rows_of(table, columns, 400) for table, columns in shipped.inputs.items()}
     with DuckdbEngine() as engine:
         for values in shipped.values:
