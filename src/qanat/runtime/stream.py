@@ -23,9 +23,10 @@ ROWS_MAX = 50_000
 
 # One wait for records at most; a stop, and a failure to look, are noticed after it. What comes wakes the wait.
 POLL_S = 0.5
-# After a commit of few rows the stage rests for a moment, so that the next has more: each costs some milliseconds whatever it
-# holds, and without a rest 1,000 events a second keep all cores busy with commits of three rows.
+# After a commit of few rows the stage rests for as long as that took, so that the next has more and others get their turn: each
+# costs some milliseconds whatever it holds, and without a rest 1,000 events a second keep all cores busy with commits of a few.
 REST_ROWS_MAX = 1_000
+REST_S_MAX = 0.1
 
 # The lag is asked of the source so often: a log answers by a query.
 LAG_EVERY_S = 1.0
@@ -44,7 +45,7 @@ class OrderedSteps(ABC):
         reading: Its input.
         ends: Asked before each poll: whether nothing will come any more, so that an empty poll ends the stage.
         rows_max: Rows of one batch at most.
-        rest_s: From the end of a small commit to the beginning of the next.
+        rest_s: From the end of a small commit to the beginning of the next at least; 0 for stages that never rest.
     """
 
     name: str
@@ -74,13 +75,15 @@ class OrderedSteps(ABC):
             self._ask_lag(at_once=last)
             return Moved.DRAINED if last else Moved.IDLE
         meter.committing()
+        began_s = self.reading.clock.monotonic()
         self._commit(taken)
         failpoints.reach("batch.after_commit")
         self.reading.done(taken)
         rows = taken.batch.rows.num_rows
         meter.committed(rows)
         if self.rest_s and rows <= REST_ROWS_MAX and not last:
-            self._rests_until_s = self.reading.clock.monotonic() + self.rest_s
+            now_s = self.reading.clock.monotonic()
+            self._rests_until_s = now_s + min(max(now_s - began_s, self.rest_s), REST_S_MAX)
         self._ask_lag()
         return Moved.YES
 

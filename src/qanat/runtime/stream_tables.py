@@ -95,6 +95,7 @@ class TableSteps(OrderedSteps):
     transform: Transform = unchanged
     ends: Callable[[], bool] = never
     rows_max: int = ROWS_MAX
+    rest_s = 0.010  # five tables take 40 ms
     relays: bool = False
     lateness: Lateness | None = field(init=False)
 
