@@ -16,7 +16,7 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +54,8 @@ SEND_TIMEOUT_S = 60.0
 # At the end operations may complete, so that nobody has to wonder whether they did. Readers are cut
 # off at once.
 CLOSE_WAIT_S = 30.0
+# For requests that had arrived when the owner began to end: they get their answer, which is that it is ending.
+ANSWER_WAIT_S = 0.25
 # How often the accepting thread looks whether it should end, when nothing wakes it.
 ACCEPT_WAIT_S = 0.5
 
@@ -140,12 +142,22 @@ class Owner:
         self._acceptor.join()
         self._listening.close()
         self._listening = None
+        # First nothing more is heard: who has asked for an operation that isn't begun is told so, instead of being hung up on.
+        threads = self._cut(socket.SHUT_RD)
+        self._join(threads, ANSWER_WAIT_S)
+        self._join(self._cut(socket.SHUT_RDWR), CLOSE_WAIT_S)
+
+    def _cut(self, direction: int) -> list[threading.Thread]:
+        """End what those hear, or hear and say, who carry out no operation; return all that are left."""
         with self._guard:
-            threads = list(self._conversations)
             for thread, connection in self._conversations.items():
                 if thread not in self._calling:
-                    _hang_up(connection)
-        deadline_s = self._clock.monotonic() + CLOSE_WAIT_S
+                    with contextlib.suppress(OSError):  # the client has hung up already
+                        connection.shutdown(direction)
+            return list(self._conversations)
+
+    def _join(self, threads: Sequence[threading.Thread], timeout_s: float) -> None:
+        deadline_s = self._clock.monotonic() + timeout_s
         for thread in threads:
             thread.join(max(0.0, deadline_s - self._clock.monotonic()))
 
@@ -275,8 +287,3 @@ def _send_buffer(connection: socket.socket, buffer: io.BytesIO) -> None:
         wire.send(connection, Kind.DATA, content[start : start + wire.PIECE_BYTES_MAX])
     buffer.seek(0)
     buffer.truncate()
-
-
-def _hang_up(connection: socket.socket) -> None:
-    with contextlib.suppress(OSError):  # the client was faster
-        connection.shutdown(socket.SHUT_RDWR)
