@@ -2,10 +2,23 @@
 
 import ipaddress
 from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
 
 from qanat.errors import ConfigError
 
 TOKEN_LENGTH_MIN = 16
+
+Host = Annotated[
+    str,
+    msgspec.Meta(description="Where to listen; elsewhere than on loopback a token is needed."),
+]
+Port = Annotated[int, msgspec.Meta(description="The port; 0 for any free one.", ge=0, le=65535)]
+Token = Annotated[
+    str, msgspec.Meta(description="What clients must send as `Authorization: Bearer …`.")
+]
+"""Settings of whatever listens."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from typing import Self
 import duckdb
 import pyarrow as pa
 
-from qanat.engines.results import conformed
+from qanat.engines.results import conformed, empty_relations
 from qanat.errors import Fatal, QanatError, Retryable, TooLarge
 from qanat.interfaces import Scalar, Statement
-from qanat.tables import Column, Table, arrow_schema
+from qanat.tables import Column
 
 NAME = "duckdb"
 
@@ -77,12 +77,8 @@ class DuckdbEngine:
     def check(
         self, statement: Statement, inputs: Mapping[str, Sequence[Column]]
     ) -> Sequence[Column]:
-        empty = {
-            name: arrow_schema(Table(name, tuple(columns))).empty_table()
-            for name, columns in inputs.items()
-        }
         try:
-            self._bind(empty)
+            self._bind(empty_relations(inputs))
             self._name_of(statement.text_for(NAME))
         except duckdb.Error as error:
             raise _translated(error) from error

@@ -1,11 +1,19 @@
-"""What an engine returned, in the types that the statement was checked to have."""
+"""What an engine is given to check a statement, and what it returned, in the types that the statement was checked to have."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
 from qanat.errors import Fatal
 from qanat.tables import Column, Table, arrow_schema
+
+
+def empty_relations(inputs: Mapping[str, Sequence[Column]]) -> dict[str, pa.Table]:
+    """Return a relation without rows for each input."""
+    return {
+        name: arrow_schema(Table(name, tuple(columns))).empty_table()
+        for name, columns in inputs.items()
+    }
 
 
 def conformed(rows: pa.Table, columns: Sequence[Column], engine: str) -> pa.Table:

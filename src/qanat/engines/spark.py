@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
 
-from qanat.engines.results import conformed
+from qanat.engines.results import conformed, empty_relations
 from qanat.errors import Fatal, MissingExtra
 from qanat.interfaces import Scalar, Statement
-from qanat.tables import Column, Table, arrow_schema
+from qanat.tables import Column
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -81,12 +81,8 @@ class SparkEngine:
     ) -> Sequence[Column]:
         from pyspark.errors import PySparkException
 
-        empty = {
-            name: arrow_schema(Table(name, tuple(columns))).empty_table()
-            for name, columns in inputs.items()
-        }
         try:
-            self._bind(empty)
+            self._bind(empty_relations(inputs))
             self._session.sql(f"explain {statement.text_for(NAME)}").collect()
         except PySparkException as error:
             raise _translated(error) from error

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
+from qanat.bell import Bell
 from qanat.logs.sqlite_recent import Recent
 
 # A process that is killed between its commit and ringing wakes nobody; after this long readers look by themselves.
@@ -22,30 +23,6 @@ RECHECK_DEAF_S: Final = 0.05
 
 _BELL: Final = ".bell"
 _PIPE_BYTES: Final = 4096
-
-
-class Bell:
-    """Rings when something was published. Any thread may ring, any number may wait."""
-
-    def __init__(self) -> None:
-        self._rung = threading.Condition()
-        self._count = 0
-
-    @property
-    def count(self) -> int:
-        """How often it rang. Ask before looking: what is published meanwhile isn't missed then."""
-        return self._count
-
-    def ring(self) -> None:
-        """Wake whoever waits."""
-        with self._rung:
-            self._count += 1
-            self._rung.notify_all()
-
-    def wait(self, heard: int, timeout_s: float) -> None:
-        """Block until it has rung more than `heard` times, at most `timeout_s`."""
-        with self._rung:
-            self._rung.wait_for(lambda: self._count > heard, timeout_s)
 
 
 class Shared:

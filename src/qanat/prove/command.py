@@ -8,12 +8,12 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import click
 import msgspec
 
-from qanat.options import settings_command
+from qanat.options import SettingsCommand, settings_command
 from qanat.prove.databases import open_databases
 from qanat.prove.extent import Extent
 from qanat.prove.harness import Harness
@@ -22,8 +22,11 @@ from qanat.prove.processes import Children
 from qanat.prove.proof import Proof
 from qanat.settings import Size
 
+S = TypeVar("S", bound=msgspec.Struct)
 
-def _about(text: str, ge: int | None = None) -> msgspec.Meta:
+
+def about(text: str, ge: int | None = None) -> msgspec.Meta:
+    """Describe a setting."""
     return msgspec.Meta(description=text, ge=ge)
 
 
@@ -32,29 +35,29 @@ class ProveSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     store: Annotated[
         str,
-        _about(
+        about(
             "On what is proved: `duckdb:`, `postgresql://…` (databases of our own are made there), `postgresql+local:[DIR]`."
         ),
     ] = "duckdb:"
-    hits: Annotated[int, _about("How often each fault has to happen.", ge=1)] = 5
+    hits: Annotated[int, about("How often each fault has to happen.", ge=1)] = 5
     kills: Annotated[
-        int, _about("SIGKILLs at random times, between the first and the last commit.", ge=1)
+        int, about("SIGKILLs at random times, between the first and the last commit.", ge=1)
     ] = 20
-    files: Annotated[int, _about("Items that these are spread over.", ge=2)] = 24
-    size: Annotated[Size, _about("Size of an item; one in four is eight times as large.")] = Size(
+    files: Annotated[int, about("Items that these are spread over.", ge=2)] = 24
+    size: Annotated[Size, about("Size of an item; one in four is eight times as large.")] = Size(
         150_000
     )
-    seed: Annotated[int, _about("Of the input and of everything that is left to chance.")] = 1
+    seed: Annotated[int, about("Of the input and of everything that is left to chance.")] = 1
     only: Annotated[
-        str, _about("Only scenarios whose names begin so; several, joined by commas.")
+        str, about("Only scenarios whose names begin so; several, joined by commas.")
     ] = ""
-    quick: Annotated[bool, _about("Each fault once, few kills: a minute instead of several.")] = (
+    quick: Annotated[bool, about("Each fault once, few kills: a minute instead of several.")] = (
         False
     )
-    jobs: Annotated[int, _about("Scenarios at a time; 0 for one per core.", ge=0)] = 0
+    jobs: Annotated[int, about("Scenarios at a time; 0 for one per core.", ge=0)] = 0
     keep: Annotated[
         Path | None,
-        _about("Make everything in this new folder and leave it there, to look around in."),
+        about("Make everything in this new folder and leave it there, to look around in."),
     ] = None
 
 
@@ -62,7 +65,7 @@ MakeProof = Callable[[Path, int, int], Proof]
 """Makes a pipeline's proof: from a folder for its input, the seed, and the size of an item in bytes."""
 
 
-def prove_command(name: str, make: MakeProof, launcher: Sequence[str] = ()) -> click.Command:
+def prove_command(name: str, make: MakeProof, launcher: Sequence[str] = ()) -> SettingsCommand:
     """Make the command for a pipeline.
 
     Args:
@@ -70,12 +73,33 @@ def prove_command(name: str, make: MakeProof, launcher: Sequence[str] = ()) -> c
         make: Brings its proof.
         launcher: The command that runs `qanat`; this interpreter's own by default.
     """
+    return ledger_command(
+        name,
+        ProveSettings,
+        lambda settings, tell: prove(make, settings, launcher, tell),
+        "Kill, repeat, cut and race real runs on generated input; 0 only if nothing is lost or doubled.",
+    )
 
-    def run(settings: ProveSettings, as_json: bool) -> int:
+
+def ledger_command(
+    name: str,
+    declaration: type[S],
+    proves: Callable[[S, Callable[[Line], None]], Ledger],
+    told: str,
+) -> SettingsCommand:
+    """Make the command of a proof, which prints its ledger and fails when something is lost or doubled.
+
+    Args:
+        name: The pipeline's.
+        declaration: The command's settings.
+        proves: Makes the ledger, and tells each line as soon as it is there.
+        told: The command's help.
+    """
+
+    def run(settings: S, as_json: bool) -> int:
         # As Ctrl-C does: everything that was started is ended, and what was made is removed.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        tell = (lambda _: None) if as_json else say_line
-        ledger = prove(make, settings, launcher, tell)
+        ledger = proves(settings, (lambda _: None) if as_json else say_line)
         if as_json:
             ledger.print_json()
         else:
@@ -84,9 +108,9 @@ def prove_command(name: str, make: MakeProof, launcher: Sequence[str] = ()) -> c
 
     return settings_command(
         name,
-        ProveSettings,
+        declaration,
         run,
-        help="Kill, repeat, cut and race real runs on generated input; 0 only if nothing is lost or doubled.",
+        help=told,
         pipeline=None,
         extra_params=[
             click.Option(["--json", "as_json"], is_flag=True, help="Print the ledger as JSON.")

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
+from qanat.bell import Bell
 from qanat.clock import Clock
 from qanat.interfaces import Store
-from qanat.runtime.bell import Bell
 from qanat.runtime.commit import Committer
 from qanat.runtime.compute import Computer, FileSource, Pace, Progress
 from qanat.runtime.counting import Counting, Rules

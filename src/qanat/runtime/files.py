@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from qanat import failpoints
+from qanat.bell import Bell
 from qanat.errors import BadFile, Fenced, QanatError, Retryable
 from qanat.interfaces import WorkSource
 from qanat.records import Item
-from qanat.runtime.bell import Bell
 from qanat.runtime.compute import Computer, Letters, Stopped
 from qanat.runtime.counting import Counting, End, Result, digest_of, tell
 from qanat.runtime.discover import QUEUE, Registrar

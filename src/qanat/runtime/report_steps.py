@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from qanat import failpoints
+from qanat.bell import Bell
 from qanat.errors import ConfigError, Fatal
 from qanat.interfaces import Transaction
 from qanat.pipeline import Report
 from qanat.records import Item
-from qanat.runtime.bell import Bell
 from qanat.runtime.commit import Committer
 from qanat.runtime.live import judges_rows
 from qanat.runtime.loop import Moved

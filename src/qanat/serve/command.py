@@ -13,7 +13,7 @@ import msgspec
 from qanat.cli.naming import PipelineType
 from qanat.clock import SystemClock
 from qanat.errors import ConfigError
-from qanat.listening import Listening
+from qanat.listening import Host, Listening, Port, Token
 from qanat.options import load_settings, settings_command
 from qanat.pipeline import Pipeline
 from qanat.serve.background import serving_all
@@ -27,16 +27,9 @@ from qanat.wiring import known_pipelines, operations_of
 class ServeSettings(CommonSettings, frozen=True, kw_only=True):
     """Every setting of the service."""
 
-    host: Annotated[
-        str,
-        msgspec.Meta(description="Where to listen; elsewhere than on loopback a token is needed."),
-    ] = "127.0.0.1"
-    port: Annotated[
-        int, msgspec.Meta(description="The port; 0 for any free one.", ge=0, le=65535)
-    ] = 8765
-    token: Annotated[
-        str, msgspec.Meta(description="What clients must send as `Authorization: Bearer …`.")
-    ] = ""
+    host: Host = "127.0.0.1"
+    port: Port = 8765
+    token: Token = ""
     cors: Annotated[
         str,
         msgspec.Meta(

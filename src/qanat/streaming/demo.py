@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 
 from qanat.errors import ConfigError
-from qanat.listening import Listening
+from qanat.listening import Host, Listening, Token
 from qanat.options import SettingsCommand, settings_command
 from qanat.pipeline import Pipeline
 from qanat.resources import resource
@@ -49,16 +49,11 @@ class StreamDemoSettings(CommonSettings, frozen=True, kw_only=True):
     browser: Annotated[
         bool, msgspec.Meta(description="Open the page in a browser, where there is a terminal.")
     ] = True
-    host: Annotated[
-        str,
-        msgspec.Meta(description="Where to listen; elsewhere than on loopback a token is needed."),
-    ] = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Annotated[
         int, msgspec.Meta(description="The port of the page; 0 for any free one.", ge=0, le=65535)
     ] = 0
-    token: Annotated[
-        str, msgspec.Meta(description="What clients must send as `Authorization: Bearer …`.")
-    ] = ""
+    token: Token = ""
     keep: Annotated[
         bool, msgspec.Meta(description="Keep database and log in --data-dir, to look around in.")
     ] = False

@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
+from qanat.listening import Host, Port, Token
 from qanat.service.stopping import STOP_TIMEOUT_S
 from qanat.settings import CommonSettings, Duration, Place
 
@@ -80,16 +81,9 @@ class StreamSettings(LogSettings, frozen=True, kw_only=True):
     serve: Annotated[
         bool, msgspec.Meta(description="Answer over HTTP as well, with the dashboard.")
     ] = False
-    host: Annotated[
-        str,
-        msgspec.Meta(description="Where to listen; elsewhere than on loopback a token is needed."),
-    ] = "127.0.0.1"
-    port: Annotated[
-        int, msgspec.Meta(description="The port; 0 for any free one.", ge=0, le=65535)
-    ] = 8765
-    token: Annotated[
-        str, msgspec.Meta(description="What clients must send as `Authorization: Bearer …`.")
-    ] = ""
+    host: Host = "127.0.0.1"
+    port: Port = 8765
+    token: Token = ""
     stop_timeout: Annotated[
         Duration,
         msgspec.Meta(

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
+from qanat.listening import Token
 from qanat.pipelines.metering.kernel.layout import DECIMALS_MAX
 from qanat.pipelines.metering.remote import RemoteAccess
 from qanat.runtime.alarms import DEFAULT as ALARM
@@ -215,6 +216,4 @@ class RunSettings(RemoteAccess, frozen=True, kw_only=True):
         ),
     ] = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(description="The port of --serve.", ge=0, le=65535)] = 8765
-    token: Annotated[
-        str, msgspec.Meta(description="What clients must send as `Authorization: Bearer …`.")
-    ] = ""
+    token: Token = ""

@@ -1,20 +1,17 @@
 """`qanat prove NAME` for pipelines of streams."""
 
 import os
-import signal
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
-import click
 import msgspec
 
 from qanat.clock import SystemClock
 from qanat.errors import ConfigError
-from qanat.options import SettingsCommand, settings_command
+from qanat.options import SettingsCommand
 from qanat.pipeline import Pipeline
-from qanat.prove.command import say_line, working_folder
+from qanat.prove.command import about, ledger_command, working_folder
 from qanat.prove.databases import open_databases
 from qanat.prove.extent import Extent
 from qanat.prove.harness import Harness
@@ -36,66 +33,47 @@ QUICK_EVENTS_MAX = 6_000
 QUICK_KILLS_MAX = 4
 
 
-def _about(text: str, ge: int | None = None) -> msgspec.Meta:
-    return msgspec.Meta(description=text, ge=ge)
-
-
 class ProveStreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Every setting of the proof of a stream."""
 
     store: Annotated[
         str,
-        _about(
+        about(
             "On what is proved: `duckdb:`, `postgresql://…` (databases of our own are made there), `postgresql+local:[DIR]`."
         ),
     ] = "duckdb:"
-    hits: Annotated[int, _about("How often each fault has to happen.", ge=1)] = 5
+    hits: Annotated[int, about("How often each fault has to happen.", ge=1)] = 5
     kills: Annotated[
-        int, _about("SIGKILLs while the stream flows, and as many connections cut.", ge=1)
+        int, about("SIGKILLs while the stream flows, and as many connections cut.", ge=1)
     ] = 20
-    events: Annotated[int, _about("Events that there are, about.", ge=1_000)] = 20_000
+    events: Annotated[int, about("Events that there are, about.", ge=1_000)] = 20_000
     recording: Annotated[
         Path | None,
-        _about(
+        about(
             "A file `.sse` or `.sse.zst` with the events; otherwise made up, or the pipeline's own."
         ),
     ] = None
-    seed: Annotated[int, _about("Of the input and of everything that is left to chance.")] = 1
+    seed: Annotated[int, about("Of the input and of everything that is left to chance.")] = 1
     only: Annotated[
-        str, _about("Only scenarios whose names begin so; several, joined by commas.")
+        str, about("Only scenarios whose names begin so; several, joined by commas.")
     ] = ""
-    quick: Annotated[bool, _about("Each fault once, few kills: a minute instead of several.")] = (
+    quick: Annotated[bool, about("Each fault once, few kills: a minute instead of several.")] = (
         False
     )
-    jobs: Annotated[int, _about("Scenarios at a time; 0 for one per core.", ge=0)] = 0
+    jobs: Annotated[int, about("Scenarios at a time; 0 for one per core.", ge=0)] = 0
     keep: Annotated[
         Path | None,
-        _about("Make everything in this new folder and leave it there, to look around in."),
+        about("Make everything in this new folder and leave it there, to look around in."),
     ] = None
 
 
 def command(pipeline: Pipeline) -> SettingsCommand:
     """Make the command of one pipeline."""
-
-    def run(settings: ProveStreamSettings, as_json: bool) -> int:
-        # As Ctrl-C does: everything that was started is ended, and what was made is removed.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        ledger = prove(pipeline, settings, (), (lambda _: None) if as_json else say_line)
-        if as_json:
-            ledger.print_json()
-        else:
-            ledger.print_table(sys.stdout)
-        return 0 if ledger.passed else 1
-
-    return settings_command(
+    return ledger_command(
         pipeline.name,
         ProveStreamSettings,
-        run,
-        help="Kill, cut and disturb real runs on a local stream; 0 only if nothing is lost or doubled.",
-        pipeline=None,
-        extra_params=[
-            click.Option(["--json", "as_json"], is_flag=True, help="Print the ledger as JSON.")
-        ],
+        lambda settings, told: prove(pipeline, settings, (), told),
+        "Kill, cut and disturb real runs on a local stream; 0 only if nothing is lost or doubled.",
     )
 
 

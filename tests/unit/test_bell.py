@@ -2,7 +2,7 @@
 
 import threading
 
-from qanat.runtime.bell import Bell
+from qanat.bell import Bell
 
 # Never waited for in full unless the test fails.
 PATIENCE_S = 60.0
