@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from qanat.listening import Listening
 from qanat.serve.background import serving
@@ -27,6 +27,7 @@ browser = browsing.browser
 expect.set_options(timeout=browsing.PATIENCE_MS)
 
 TOKEN = "a-long-random-token"
+_HOURLY = "/api/visits/reports/hourly"
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +158,30 @@ def test_stored_report(browser: Browser, visits: str, filled: tuple[Visits, Sess
         expect(report.locator(".age")).to_contain_text(f"to {end:%Y-%m-%d %H:%M} UTC; made at")
         filled[0].made(8)
         expect(report.locator("tbody")).to_have_text("8")
+
+
+def test_report_told_of_early(
+    browser: Browser, visits: str, filled: tuple[Visits, Session]
+) -> None:
+    """The page may hear of a report before the service gives it: it asks again until it has what it heard of."""
+    filled[0].made(9)
+    with watched(browser, visits) as page:
+        report = page.locator("#report-hourly")
+        report.scroll_into_view_if_needed()
+        expect(report.locator("tbody")).to_have_text("9")
+        served = page.request.get(f"{visits.removesuffix('/pipelines/visits')}{_HOURLY}").text()
+        old = [served]
+
+        def answer(route: Route) -> None:
+            if old:
+                route.fulfill(body=old.pop(), content_type="application/json")
+            else:
+                route.continue_()
+
+        page.route(f"**{_HOURLY}", answer)
+        filled[0].made(10)
+        expect(report.locator("tbody")).to_have_text("10")
+        assert not old
 
 
 def test_lookup_and_tables(browser: Browser, visits: str) -> None:

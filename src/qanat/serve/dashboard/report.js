@@ -10,6 +10,8 @@ import { rowsTable } from "./table.js";
 // Between two looks at the same report lie at least this, and many times as long as the last one took.
 const AGAIN_MS_MIN = 5_000;
 const AGAIN_FACTOR = 20;
+// The service keeps the newest of a stored report for a second, and tells of a newer one sooner.
+const KEPT_MS = 1_500;
 
 export function reportSection(pipeline, about) {
   const path = `/api/${pipeline}/reports/${about.name}`;
@@ -19,7 +21,7 @@ export function reportSection(pipeline, about) {
   const problem = h("p", { class: "problem", role: "alert", hidden: true });
   const table = rowsTable({ caption: about.title, columns: names(about.columns), name: `${pipeline}-${about.name}` });
   let values = {};
-  let [next, madeAt] = [0, null];
+  let [next, madeAt, newest] = [0, null, null];
   let timer = 0;
 
   async function load() {
@@ -40,6 +42,12 @@ export function reportSection(pipeline, about) {
       problem.hidden = false;
     }
     next = performance.now() + Math.max(AGAIN_MS_MIN, AGAIN_FACTOR * (performance.now() - began));
+    if (isOld()) timer ||= setTimeout(load, KEPT_MS);
+  }
+
+  // Whether a newer one was told of than the one that is shown: it was told of while that was on its way.
+  function isOld() {
+    return !Object.keys(values).length && madeAt !== null && newest !== null && Date.parse(madeAt) < Date.parse(newest);
   }
 
   // Look again, but not sooner than is fair to the store.
@@ -66,6 +74,7 @@ export function reportSection(pipeline, about) {
     load,
     // It was made at `moment`: its rows are there already.
     refresh(moment) {
+      newest = moment;
       if (madeAt !== null && moment !== madeAt) load();
     },
     // Rows were committed: they change a report that is made when it is asked for.
