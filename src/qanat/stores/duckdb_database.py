@@ -24,6 +24,10 @@ CHECKPOINT_ROWS = 1_000_000
 # wrote the last row group anew: a quarter of the processor time of all its tables. Replaying 64 MB takes half a second.
 CHECKPOINT_LOG = "64MiB"
 
+# So many values of a join's smaller side are looked for by an index of the other: a page of an answer (1,000 rows at most) by
+# the index of the table it is cut from. With DuckDB's own 50 it reads the whole table.
+INDEX_VALUES_MAX = 2_048
+
 _TEMP_FILES = "duckdb_temp_*"
 _open_here: set[Path] = set()
 _open_lock = threading.Lock()
@@ -185,6 +189,7 @@ class Database:
         settings: dict[str, str | bool | int | float | list[str]] = {
             "threads": self._options.threads,
             "checkpoint_threshold": CHECKPOINT_LOG,
+            "dynamic_or_filter_threshold": INDEX_VALUES_MAX,
             "temp_directory": str(self._temporary),
             "autoload_known_extensions": False,
             "autoinstall_known_extensions": False,

@@ -1,6 +1,8 @@
 """Reading with a user's SQL: one statement that only reads, bound parameters, no files."""
 
+import atexit
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import duckdb
 import pyarrow as pa
@@ -10,6 +12,7 @@ from qanat.interfaces import Scalar
 from qanat.stores.duckdb_arrow import normal_schema, normalised
 from qanat.stores.duckdb_database import Database
 from qanat.stores.duckdb_errors import refused, translated
+from qanat.stores.duckdb_small import is_small, small_rows
 
 READING = (duckdb.StatementType.SELECT,)
 # In a snapshot alone: there DuckDB itself refuses `explain analyze delete …`.
@@ -26,7 +29,23 @@ BATCH_ROWS = 65_536
 
 # Statements that are known to be one of their kind: to find out takes 0.6 ms, and reports and look-ups are the same ever again.
 KNOWN_MAX = 256
-_known: set[tuple[str, Sequence[duckdb.StatementType]]] = set()
+
+
+@dataclass(slots=True)
+class _Known:
+    """A statement that was read before.
+
+    Attributes:
+        small: Its last result was small, and its next one will be, as a rule.
+    """
+
+    statement: duckdb.Statement
+    small: bool = False
+
+
+_known: dict[tuple[str, Sequence[duckdb.StatementType]], _Known] = {}
+# A statement that outlives the interpreter is told of as a leak.
+atexit.register(_known.clear)
 
 
 class DuckdbReader:
@@ -62,17 +81,24 @@ def query(
     kinds: Sequence[duckdb.StatementType] = READING,
 ) -> pa.Table:
     """Run one statement of the given kinds and return its rows."""
-    if (sql, kinds) not in _known:
-        only_statement(connection, sql, kinds)
+    known = _known.get((sql, kinds))
+    if known is None:
+        known = _Known(only_statement(connection, sql, kinds))
         if len(_known) >= KNOWN_MAX:
             _known.clear()
-        _known.add((sql, kinds))
-    return rows_of(connection, sql, parameters or {})
+        _known[sql, kinds] = known
+    rows = None
+    if known.small:
+        rows = small_rows(connection.execute(known.statement, dict(parameters or {})))
+    if rows is None:
+        rows = rows_of(connection, known.statement, parameters or {})
+    known.small = is_small(rows)
+    return rows
 
 
 def rows_of(
     connection: duckdb.DuckDBPyConnection,
-    sql: str,
+    sql: str | duckdb.Statement,
     parameters: Mapping[str, Scalar | Sequence[str]],
 ) -> pa.Table:
     """Return the rows of a statement that is known to be one."""
