@@ -11,6 +11,9 @@ from qanat.reports.answer import statement_of
 WINDOW = frozenset({"window_start", "window_end"})
 """The parameters that a report with a window has besides its own."""
 
+PAGE = frozenset({"page_limit", "page_offset"})
+"""Those that a look-up has besides its own."""
+
 _PARAMETER = re.compile(r"\$([a-z_][a-z0-9_]*)", re.IGNORECASE)
 _COMMENT = re.compile(r"--[^\n]*")
 _ORDER = re.compile(r"\border\s+by\b", re.IGNORECASE)
@@ -45,16 +48,23 @@ def _statement_problems(question: Report | Lookup, told: str) -> Iterator[Config
         yield ConfigError(f"{told}: sql", question.sql, valid, hint=str(error))
         return
     own = {parameter.name for parameter in question.parameters}
-    window = WINDOW if isinstance(question, Report) and question.window_s else frozenset()
+    known_names = own | _given(question)
     for name in _PARAMETER.findall(statement):
-        if name not in own | window:
-            known = ", ".join(sorted(own | window)) or "declared; there is none"
+        if name not in known_names:
+            known = ", ".join(sorted(known_names)) or "declared; there is none"
             yield ConfigError(f"{told}: a parameter of its SQL", f"${name}", f"one of {known}")
     if isinstance(question, Lookup) and _ORDER.search(statement) is None:
         yield ConfigError(
             f"{told}: sql", question.sql, "a statement that ends with an `order by` without ties",
             hint="It is read page by page.",
         )  # fmt: skip
+
+
+def _given(question: Report | Lookup) -> frozenset[str]:
+    """Return the parameters that whoever asks doesn't set."""
+    if isinstance(question, Lookup):
+        return PAGE
+    return WINDOW if question.window_s else frozenset()
 
 
 def _report_problems(report: Report, told: str) -> Iterator[ConfigError]:
