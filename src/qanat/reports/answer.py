@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from qanat.errors import ConfigError, Fatal
@@ -12,7 +13,7 @@ from qanat.reports.stored import Stored, newest, stored_at
 from qanat.reports.values import check_names, moment_of, values_of
 from qanat.resources import read_text
 from qanat.runtime.windows import floor, is_stored, latest_end, start_of, step_of
-from qanat.tables import ColumnType, Table, arrow_schema
+from qanat.tables import Column, ColumnType, Table, arrow_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -127,17 +128,28 @@ def rows_of(
         Fatal: It returns other columns than are declared.
     """
     rows = asked.query(statement_of(question) + further, values)
-    expected = arrow_schema(Table(question.name, question.columns))
+    expected = _expected(question.name, question.columns)
     if rows.schema.names != expected.names:
         raise Fatal(f"{question.name} returns {rows.schema.names}, not {expected.names}")
     return rows.cast(expected)
+
+
+@cache
+def _expected(name: str, columns: tuple[Column, ...]) -> "pa.Schema":
+    return arrow_schema(Table(name, columns))
 
 
 def statement_of(question: Report | Lookup) -> str:
     """Return the SQL of a report or a look-up, out of its file if it has one."""
     if not question.sql.endswith(".sql"):
         return question.sql
-    return read_text(question.sql)
+    return _text(question.sql)
+
+
+@cache
+def _text(reference: str) -> str:
+    # To find the file takes as long as DuckDB takes for some statements.
+    return read_text(reference)
 
 
 def _end(report: Report, text: str, now: datetime) -> datetime | None:

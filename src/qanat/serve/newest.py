@@ -22,21 +22,22 @@ class Newest:
     _read: tuple[float, Text] | None = None
     _reading: threading.Lock = field(default_factory=threading.Lock)
 
+    def kept(self) -> Text | None:
+        """Return what was read less than `KEPT_S` ago, at once; None where `text` has to read."""
+        read = self._read
+        if read is None or self.clock.monotonic() - read[0] >= KEPT_S:
+            return None
+        return read[1]
+
     def text(self) -> Text | None:
         """Return the report of the newest window; None before the first."""
-        kept = self._fresh()
+        kept = self.kept()
         if kept is not None:
             return kept
         with self._reading:  # one reads for all who ask meanwhile
-            kept = self._fresh()
+            kept = self.kept()
             if kept is not None:
                 return kept
             text = newest_text(self.session, self.report)
             self._read = None if text is None else (self.clock.monotonic(), text)
             return text
-
-    def _fresh(self) -> Text | None:
-        read = self._read
-        if read is None or self.clock.monotonic() - read[0] >= KEPT_S:
-            return None
-        return read[1]

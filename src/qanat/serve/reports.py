@@ -1,10 +1,11 @@
 """Reports over HTTP: for each that a pipeline declares, its rows and its drawing, typed, with its age."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
+from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
@@ -14,7 +15,7 @@ from qanat.reports.answer import Answer, ask, parameters_of
 from qanat.reports.chart import specification
 from qanat.reports.stored import is_stale
 from qanat.runtime.windows import is_stored, step_of
-from qanat.serve.answers import answered, digest_of
+from qanat.serve.answers import answered, digest_of, takes_long
 from qanat.serve.columns import asked_texts, camel, encoded, parameter_field, row_model
 from qanat.serve.models import ReportAbout, Reports, parameter_about
 from qanat.serve.newest import Newest
@@ -46,8 +47,15 @@ def _add(router: APIRouter, report: Report, served: Served, clock: Clock) -> Non
     newest = Newest(served.session, report, clock)
     asked_model, answer_model = _asked_model(served, report), _answer_model(served, report)
 
-    def rows(request: Request, asked: Any) -> Response:  # noqa: ANN401 - the models are made while running
+    async def rows(request: Request, asked: Any) -> Response:  # noqa: ANN401 - the models are made while running
         given, now = asked_texts(asked), clock.now()
+        if is_stored(report) and not given:
+            text = newest.kept()
+            if text is not None and not takes_long(request, text.rows):
+                return _stored(request, report, text, now)
+        return await to_thread.run_sync(looked, request, given, now)
+
+    def looked(request: Request, given: Mapping[str, str], now: datetime) -> Response:
         if is_stored(report) and not given:
             text = newest.text()
             if text is not None:
@@ -59,7 +67,7 @@ def _add(router: APIRouter, report: Report, served: Served, clock: Clock) -> Non
         body = msgspec.json.encode(specification(answer))
         return answered(request, body, holds_s=ON_DEMAND_S)
 
-    routes: list[tuple[str, Callable[..., Response], Any, str]] = [
+    routes: list[tuple[str, Callable[..., object], Any, str]] = [
         ("", rows, answer_model, f"{report.title}. {report.about}".strip()),
         ("/chart", chart, dict[str, JsonValue], f"{report.title}, as a Vega-Lite specification."),
     ]
