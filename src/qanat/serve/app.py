@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import cast
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -61,11 +62,13 @@ def create_app(
         redoc_url=None,
     )
     handle_errors(app)
-    api = APIRouter(dependencies=[Depends(guard(token))], responses=dict(ERRORS))
+    include = partial(
+        app.include_router, dependencies=[Depends(guard(token))], responses=dict(ERRORS)
+    )
     healths: dict[str, Healths] = {}
     app.state.lives = lives = list[Live]()
     bounded: list[Served] = []
-    pipelines = []
+    pipelines: list[tuple[str, list[APIRouter]]] = []
     for each in several:
         limited = LimitedSession(each.session, limits.statement_s_max)
         served = replace(each, session=limited)
@@ -74,21 +77,21 @@ def create_app(
         health = healths[served.pipeline.name] = Healths(served, states, clock)
         live = Live(served, states, clock, limits)
         lives.append(live)
-        pipelines.append(_pipeline_router(served, states, health, live, clock))
-    general = (watching_router(bounded, healths, clock), index_router(bounded))
-    for router in (*general, *pipelines):
-        api.include_router(router)
-    app.include_router(api)
+        parts = _pipeline_routers(served, states, health, live, clock)
+        pipelines.append((f"/api/{served.pipeline.name}", parts))
+    general = [watching_router(bounded, healths, clock), index_router(bounded)]
+    for prefix, parts in [("", general), *pipelines]:
+        for part in parts:  # each by itself: of routers in routers every request asks each of its own
+            include(part, prefix=prefix)
     app.include_router(description_router(app))
     app.include_router(dashboard_router())
     _wrap(app, cors, hosts, limits)
     return app
 
 
-def _pipeline_router(
+def _pipeline_routers(
     served: Served, states: States, health: Healths, live: Live, clock: Clock
-) -> APIRouter:
-    router = APIRouter(prefix=f"/api/{served.pipeline.name}")
+) -> list[APIRouter]:
     parts = [
         stages_router(served, states),
         live_router(live),
@@ -101,9 +104,7 @@ def _pipeline_router(
     if served.pipeline.api is not None:
         make = cast("Callable[[Session], APIRouter]", load(served.pipeline.api))
         parts.append(make(served.session))
-    for part in parts:
-        router.include_router(part)
-    return router
+    return parts
 
 
 def _wrap(app: FastAPI, cors: Sequence[str], hosts: Collection[str] | None, limits: Limits) -> None:
