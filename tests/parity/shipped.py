@@ -29,6 +29,9 @@ NOT_COMPARED: Mapping[str, str] = {}
 # A day on which clocks change in Europe; the generated moments lie around it.
 NOW = datetime(2026, 3, 29, 12, tzinfo=UTC)
 
+# What a look-up is asked besides, that chooses its page's rows itself.
+PAGE: Mapping[str, Scalar] = {"page_limit": 1_000, "page_offset": 0}
+
 GIVEN: Mapping[str, Sequence[Mapping[str, str]]] = {
     "top": ({"since": "7d", "limit": "3"}, {"since": "2026-03-29T01:00Z", "until": "2026-03-29T09:00Z"}),
     "usage": ({"step": "hour", "consumer": "1"}, {"step": "month", "since": "300d", "until": "10d"}),
@@ -123,6 +126,8 @@ def _answer(pipeline: Pipeline, answer: Report | Lookup) -> Shipped:
     window: dict[str, Scalar] = (
         {"window_start": NOW - timedelta(seconds=window_s), "window_end": NOW} if window_s else {}
     )
+    text = load_sql(answer.sql).text
+    page = {name: value for name, value in PAGE.items() if f"${name}" in text}
     parameters = {each.name: each.type for each in answer.parameters}
     given = ({}, *GIVEN.get(answer.name, ()))
     return Shipped(
@@ -130,6 +135,8 @@ def _answer(pipeline: Pipeline, answer: Report | Lookup) -> Shipped:
         load_sql(answer.sql),
         {table.name: table.columns for table in pipeline.tables},
         columns=answer.columns,
-        parameters=parameters | dict.fromkeys(window, ColumnType.TIMESTAMP),
-        values=[{**values_of(answer, each, NOW), **window} for each in given],
+        parameters=parameters
+        | dict.fromkeys(window, ColumnType.TIMESTAMP)
+        | dict.fromkeys(page, ColumnType.INT64),
+        values=[{**values_of(answer, each, NOW), **window, **page} for each in given],
     )

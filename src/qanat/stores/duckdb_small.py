@@ -5,7 +5,7 @@ DuckDB gives under a warning, its values exactly for the types here. Where each 
 large result comes faster as Arrow.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import duckdb
 import numpy as np
@@ -27,8 +27,8 @@ _KINDS: Mapping[str, pa.DataType] = {
 def is_small(rows: pa.Table) -> bool:
     """Tell whether a result could as well have come by `small_rows`."""
     kinds = frozenset(_KINDS.values())
-    named_once = len(set(rows.column_names)) == rows.num_columns
-    return rows.num_rows <= ROWS_MAX and named_once and all(t in kinds for t in rows.schema.types)
+    small = rows.num_rows <= ROWS_MAX and _differ(rows.column_names)
+    return small and all(kind in kinds for kind in rows.schema.types)
 
 
 def small_rows(executed: duckdb.DuckDBPyConnection) -> pa.Table | None:
@@ -36,11 +36,17 @@ def small_rows(executed: duckdb.DuckDBPyConnection) -> pa.Table | None:
     told = executed.description or []
     names = [str(column[0]) for column in told]
     kinds = [_KINDS.get(str(column[1])) for column in told]
-    if None in kinds or len(set(names)) != len(names):
+    if None in kinds or not _differ(names):
+        executed.abort()  # or nothing else can be asked
         return None
     found = executed.fetchnumpy()
     arrays = [_array(found[name], kind) for name, kind in zip(names, kinds, strict=True)]
     return pa.Table.from_arrays(arrays, names=names)
+
+
+def _differ(names: Sequence[str]) -> bool:
+    # NumPy's columns come by name, and DuckDB makes no difference between small and capital letters.
+    return len({name.casefold() for name in names}) == len(names)
 
 
 def _array(values: "np.ndarray[tuple[int], np.dtype[np.generic]]", kind: pa.DataType) -> pa.Array:

@@ -51,6 +51,20 @@ def test_made_anew(asked: TestClient, made: Store, sample_clock: FakeClock) -> N
     assert 1 == after.json()["age_s"]
 
 
+def test_kept_for_a_moment(asked: TestClient, sample: Store, sample_clock: FakeClock) -> None:
+    """Answered again from memory it is the same, plain and compressed; a second later it is what is stored then."""
+    write(sample, PAGES, [page(40, f"wiki number {number}") for number in range(300)])
+    make_hourly(sample, NOON, NOW)
+    told = [asked.get(PATH, headers={"Accept-Encoding": each}) for each in ("gzip", "", "gzip")]
+    assert ["gzip", None, "gzip"] == [each.headers.get("content-encoding") for each in told]
+    assert [300] * 3 == [len(each.json()["rows"]) for each in told]
+    assert 1 == len({each.headers["etag"] for each in told})
+    write(sample, PAGES, [page(40, "another")])
+    make_hourly(sample, NOON, NOW)
+    sample_clock.advance(1)
+    assert 301 == len(asked.get(PATH).json()["rows"])
+
+
 def test_holds_until_the_next(asked: TestClient, made: Store, sample_clock: FakeClock) -> None:
     """Nobody keeps an answer beyond the next report, nor for longer than a late event may take to be seen."""
     assert "max-age=60" == asked.get(PATH).headers["cache-control"]

@@ -188,6 +188,10 @@ CASES: dict[str, tuple[Callable[[], Pipeline], str]] = {
         lambda: reporting(parameters=()),
         "the report best: a parameter of its SQL is '$least'; it has to be one of declared; there is none",
     ),
+    "a report's page": (
+        lambda: reporting(sql="select product, cents from products limit $page_limit"),
+        "the report best: a parameter of its SQL is '$page_limit'",
+    ),
     "a report's chart": (
         lambda: reporting(charts=(Chart(Shape.RANKED, ("euros",), "cents", label="product"),)),
         "a chart's column is 'euros'; it has to be one of product, cents",
@@ -208,6 +212,12 @@ def test_refused(case: str) -> None:
     with pytest.raises(ConfigError) as error:
         check_pipeline(make())
     assert told in str(error.value)
+
+
+def test_a_look_up_knows_its_page() -> None:
+    """It may choose its rows by the parameters of the page that is asked for."""
+    sql = "select order_id from (from orders limit $page_limit + $page_offset) order by order_id"
+    check_pipeline(looking_up(sql))
 
 
 @pytest.mark.parametrize("pipeline", [SHOP, WIKIMEDIA], ids=lambda one: one.name)

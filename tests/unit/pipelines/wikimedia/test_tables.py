@@ -21,6 +21,7 @@ from qanat.pipelines.wikimedia.reports import (
     USERS,
 )
 from qanat.pipelines.wikimedia.tables import TABLES
+from qanat.reports.lookup import look_up
 from qanat.tables import Table
 from tests.unit.pipelines.wikimedia import storing
 
@@ -37,6 +38,7 @@ OPTIONS = Options(
     imports=0.02,
     again=0.05,
 )
+PAGE_ROWS = 60
 HOUR = timedelta(hours=1)
 START = OPTIONS.start
 QUIET = (START + 2 * HOUR, START + 3 * HOUR)
@@ -141,6 +143,19 @@ def test_user_pages(store: Store, creations: list[Creation]) -> None:
             assert expected == storing.answer(store, NAME_PAGES, by_name)
     assert [] == storing.answer(store, USER_PAGES, {"user_id": 0, "wiki": None})
     assert [] == storing.answer(store, NAME_PAGES, {"user_name": None, "wiki": None})
+
+
+def test_pages_of_a_user_page_by_page(store: Store, creations: list[Creation]) -> None:
+    """The rows of a page are chosen before they are read: of all pages together none is missing, and none comes twice."""
+    (user_id, _), *_ = Counter(row.user_id for row in creations if row.user_id).most_common(1)
+    expected = expect.user_pages(creations, user_id, None, None)
+    assert len(expected) > 2 * PAGE_ROWS
+    with store.snapshot() as reader:
+        for offset in range(0, len(expected) + PAGE_ROWS, PAGE_ROWS):
+            told = {"user_id": str(user_id)}
+            page = look_up(USER_PAGES, reader, told, START, limit=PAGE_ROWS, offset=offset)
+            assert expected[offset : offset + PAGE_ROWS] == page.rows.to_pylist()
+            assert page.more == (offset + PAGE_ROWS < len(expected))
 
 
 def test_page(store: Store, creations: list[Creation]) -> None:
