@@ -123,10 +123,12 @@ class DuckdbStore:
     @contextmanager
     def _begin(self, stage: str, commit_id: UUID) -> Iterator[DuckdbTransaction]:
         with self._only_writer():
-            with self._database.transaction(writes=True) as connection:
+            with self._database.writing() as writer:
                 who = (stage, commit_id)
-                begun = DuckdbTransaction(self._database, connection, self._leases, who)
+                begun = DuckdbTransaction(self._database, writer, self._leases, who)
                 yield begun
+                if begun.committed:
+                    self._database.keep(writer)
             for table in begun.swapped:
                 self._indexes.want(table)
             self._indexes.make()
