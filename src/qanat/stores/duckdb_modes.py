@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from qanat.interfaces import Scalar
-from qanat.stores.duckdb_arrow import narrowed, retyped
+from qanat.stores.duckdb_arrow import int64_array, narrowed, retyped
 from qanat.stores.duckdb_combine import combined
 from qanat.stores.duckdb_sql import bound, column_list, equal, quoted
 from qanat.stores.duckdb_writing import Writing
@@ -21,6 +21,10 @@ from qanat.tables import (
     Upsert,
     WriteMode,
 )
+
+
+# The column by which rows that are given are told apart.
+_PLACE = "qanat_place"
 
 
 def write(writing: Writing, table: Table, rows: pa.Table, mode: WriteMode) -> pa.Table:
@@ -73,11 +77,11 @@ def _insert_unindexed(writing: Writing, table: Table, rows: pa.Table, mode: Inse
     first = mode.key[0]
     low, high = bounds(rows.column(first))
     within = f"t.{quoted(first)} between $low and $high"
-    there = f"select 1 from {quoted(table.name)} t where {equal(mode.key, 't', 'r')} and {within}"
-    with writing.rows(narrowed(rows.select(list(mode.key)))):
+    places = int64_array(np.arange(rows.num_rows))
+    with writing.rows(narrowed(rows.select(list(mode.key)).append_column(_PLACE, places))):
         known = writing.numbers(
-            "select r.place as place"
-            f" from (select *, row_number() over () - 1 as place from {writing.source}) r where exists ({there})",
+            f"select r.{_PLACE} from {writing.source} r"
+            f" join {quoted(table.name)} t on {equal(mode.key, 't', 'r')} and {within}",
             {"low": low, "high": high},
         )
     if len(known):
