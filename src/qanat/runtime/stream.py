@@ -23,6 +23,8 @@ ROWS_MAX = 50_000
 
 # One wait for records at most; a stop, and a failure to look, are noticed after it. What comes wakes the wait.
 POLL_S = 0.5
+# In a run that ends: its stages end one after the other.
+ENDING_POLL_S = 0.1
 # After a commit of few rows a stage rests for as long as that took, while many ask the store: each commit costs some
 # milliseconds whatever it holds, and without a rest 1,000 events a second keep a core busy with commits of a few.
 REST_ROWS_MAX = 1_000
@@ -71,7 +73,8 @@ class OrderedSteps(ABC):
 
     def _step(self) -> Moved:
         meter, last = self.reading.meter, self.ends()
-        taken = self.reading.take(self.rows_max, 0.0 if last else POLL_S)
+        wait_s = POLL_S if self.ends is never else ENDING_POLL_S
+        taken = self.reading.take(self.rows_max, 0.0 if last else wait_s)
         if taken is None:
             meter.idle()
             self._ask_lag(at_once=last)
