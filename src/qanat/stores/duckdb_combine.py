@@ -54,7 +54,7 @@ def _is_unique(rows: pa.Table, key: Sequence[str]) -> bool:
         column = rows.column(name)
         is_time = pa.types.is_timestamp(column.type)
         columns.append((column.cast(pa.int64()) if is_time else column).to_pylist())
-    return len(set(zip(*columns, strict=True))) == rows.num_rows
+    return len(set(zip(*columns, strict=True))) == int(rows.num_rows)
 
 
 def sorted_order(rows: pa.Table, key: Sequence[str]) -> Indices | None:

@@ -22,7 +22,6 @@ from qanat.tables import (
     WriteMode,
 )
 
-
 # The column by which rows that are given are told apart.
 _PLACE = "qanat_place"
 
@@ -121,7 +120,9 @@ def _newer(writing: Writing, table: Table, rows: pa.Table, mode: Latest) -> pa.T
     there = f"select 1 from {quoted(table.name)} t where {equal(mode.key, 't', 'r')}"
     older = f"{there} and r.{version} <= t.{version}"
     with writing.rows(narrowed(rows)):
-        newer = f"select {column_list(table.names)} from {writing.source} r where not exists ({older})"
+        newer = (
+            f"select {column_list(table.names)} from {writing.source} r where not exists ({older})"
+        )
         return retyped(writing.fetch(newer), rows.schema)
 
 
@@ -208,7 +209,9 @@ def _drop_zeros(writing: Writing, table: Table, mode: Add) -> None:
     if mode.drop_when_zero is not None:
         zero = f"t.{quoted(mode.drop_when_zero)} = 0"
         keys = equal(mode.key, "t", "r")
-        writing.run(f"delete from {quoted(table.name)} t using {writing.source} r where {keys} and {zero}")
+        writing.run(
+            f"delete from {quoted(table.name)} t using {writing.source} r where {keys} and {zero}"
+        )
 
 
 def _sum(table: Table, name: str, before: str, added: str) -> str:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-import duckdb
 import pyarrow as pa
 
 from qanat.errors import CommitUnknown, Fatal, Fenced
@@ -188,8 +187,8 @@ class DuckdbTransaction:
             raise Fatal("this transaction is over; begin another one")
         self._over = True
         number = 1 + (self._writing.writer.last_commit or self._writing.run(_LAST_COMMIT))
-        names = {"number": number, "stage": self._stage, "id": str(self._commit_id)}
-        self._writing.run(_COMMITTED, names)
+        commit_id = str(self._commit_id)
+        self._writing.run(_COMMITTED, {"number": number, "stage": self._stage, "id": commit_id})
         if number % COMMITS_KEPT == 0:
             self._writing.run(_FORGET, {"number": number - COMMITS_KEPT})
         try:
