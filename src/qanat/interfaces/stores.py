@@ -154,7 +154,15 @@ class Store(Output[Transaction], Protocol):
         """Open a consistent moment to read from: now, not at the first query. Never blocks writers, nor is blocked by them.
 
         Args:
-            limit_s: A statement that takes longer is ended with `Retryable`, at the latest a second after; 0 for no limit.
+            limit_s: A statement that takes longer is ended with `Retryable`, at the latest a second after; 0 for no limit, as
+                the runtime itself reads.
+        """
+        ...
+
+    def in_demand(self) -> bool:
+        """Tell whether many read with a limit at present, whose answers small commits would hold up: then those rest.
+
+        Never where readers and writers don't share this process.
         """
         ...
 

@@ -43,10 +43,13 @@ class Lateness:
     _newest: "datetime | None" = None
     _loaded: bool = False
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the newest record is known."""
+        return self._loaded
+
     def load(self, asked: Queries) -> None:
-        """Look for the newest record that was entered, unless it is known."""
-        if self._loaded:
-            return
+        """Look for the newest record that was entered."""
         by = self.by
         found = asked.query(
             f"select {by.happened} as newest from {by.table.name}"

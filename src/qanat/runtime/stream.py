@@ -23,8 +23,10 @@ ROWS_MAX = 50_000
 
 # One wait for records at most; a stop, and a failure to look, are noticed after it. What comes wakes the wait.
 POLL_S = 0.5
-# After a commit of few rows the stage rests for as long as that took, so that the next has more and others get their turn: each
-# costs some milliseconds whatever it holds, and without a rest 1,000 events a second keep all cores busy with commits of a few.
+# In a run that ends: its stages end one after the other.
+ENDING_POLL_S = 0.1
+# After a commit of few rows a stage rests for as long as that took, while many ask the store: each commit costs some
+# milliseconds whatever it holds, and without a rest 1,000 events a second keep a core busy with commits of a few.
 REST_ROWS_MAX = 1_000
 REST_S_MAX = 0.1
 
@@ -45,14 +47,16 @@ class OrderedSteps(ABC):
         reading: Its input.
         ends: Asked before each poll: whether nothing will come any more, so that an empty poll ends the stage.
         rows_max: Rows of one batch at most.
-        rest_s: From the end of a small commit to the beginning of the next at least; 0 for stages that never rest.
+        yields: Asked after a small commit: whether others should get their turn before the next.
+        rest_s: From the end of a small commit to the beginning of the next at least.
     """
 
     name: str
     reading: Reading
     ends: Callable[[], bool] = staticmethod(never)
+    yields: Callable[[], bool] = staticmethod(never)
     rows_max: int = ROWS_MAX
-    rest_s: ClassVar[float] = 0.0
+    rest_s: float = 0.0
     _lag_asked_s: float = float("-inf")
     _rests_until_s: float = float("-inf")
 
@@ -69,7 +73,8 @@ class OrderedSteps(ABC):
 
     def _step(self) -> Moved:
         meter, last = self.reading.meter, self.ends()
-        taken = self.reading.take(self.rows_max, 0.0 if last else POLL_S)
+        wait_s = POLL_S if self.ends is never else ENDING_POLL_S
+        taken = self.reading.take(self.rows_max, 0.0 if last else wait_s)
         if taken is None:
             meter.idle()
             self._ask_lag(at_once=last)
@@ -81,9 +86,10 @@ class OrderedSteps(ABC):
         self.reading.done(taken)
         rows = taken.batch.rows.num_rows
         meter.committed(rows)
-        if self.rest_s and rows <= REST_ROWS_MAX and not last:
+        if rows <= REST_ROWS_MAX and not last:
             now_s = self.reading.clock.monotonic()
-            self._rests_until_s = now_s + min(max(now_s - began_s, self.rest_s), REST_S_MAX)
+            took_s = now_s - began_s if self.yields() else 0.0
+            self._rests_until_s = now_s + max(min(took_s, REST_S_MAX), self.rest_s)
         self._ask_lag()
         return Moved.YES
 

@@ -94,9 +94,10 @@ class TableSteps(OrderedSteps):
     origin: str
     transform: Transform = unchanged
     ends: Callable[[], bool] = never
+    yields: Callable[[], bool] = never
     rows_max: int = ROWS_MAX
-    rest_s = 0.010  # five tables take 40 ms
     relays: bool = False
+    rest_s: float = 0.0
     lateness: Lateness | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -130,8 +131,9 @@ class TableSteps(OrderedSteps):
             told.append(self._letters(batch, batch.rows, made.rejected))
         if self.lateness is None:
             return _Prepared(made.rows, told)
-        with self.committer.store.snapshot() as reader:
-            self.lateness.load(reader)
+        if not self.lateness.is_loaded:
+            with self.committer.store.snapshot() as reader:
+                self.lateness.load(reader)
         rows, late, newest = self.lateness.part(made.rows)
         if late.num_rows:
             told.append(self._letters(batch, late, rejected_late(late)))

@@ -44,8 +44,9 @@ class PublishSteps(OrderedSteps):
     origin: str
     waits: Callable[[], str] = str
     ends: Callable[[], bool] = never
+    yields: Callable[[], bool] = never
     rows_max: int = ROWS_MAX
-    rest_s = 0.010  # it reads, packs and commits for 5 ms
+    rest_s: float = 0.005  # it reads, packs and commits for 2 ms
 
     def step(self) -> Moved:
         """Read a batch, transform it, publish it, unless the readers are too far behind."""

@@ -18,6 +18,7 @@ from qanat.records import Partition, Progress, Staged, Worker
 from qanat.stores import duckdb_declared, duckdb_schema
 from qanat.stores.duckdb_database import Database
 from qanat.stores.duckdb_deadline import Deadlines
+from qanat.stores.duckdb_demand import Demand
 from qanat.stores.duckdb_indexes import LateIndexes
 from qanat.stores.duckdb_queue import DuckdbQueue, Leases, set_aside_killers
 from qanat.stores.duckdb_reading import DuckdbReader
@@ -67,6 +68,7 @@ class DuckdbStore:
         self._claims: dict[tuple[str, Partition], str] = {}
         self._claiming = threading.Lock()
         self._deadlines = Deadlines()
+        self._demand = Demand(options.clock)
         try:
             self.identity = self._open()
         except BaseException:
@@ -123,10 +125,12 @@ class DuckdbStore:
     @contextmanager
     def _begin(self, stage: str, commit_id: UUID) -> Iterator[DuckdbTransaction]:
         with self._only_writer():
-            with self._database.transaction(writes=True) as connection:
+            with self._database.writing() as writer:
                 who = (stage, commit_id)
-                begun = DuckdbTransaction(self._database, connection, self._leases, who)
+                begun = DuckdbTransaction(self._database, writer, self._leases, who)
                 yield begun
+                if begun.committed:
+                    self._database.keep(writer)
             for table in begun.swapped:
                 self._indexes.want(table)
             self._indexes.make()
@@ -136,8 +140,13 @@ class DuckdbStore:
         find = "select 1 from qanat_commits where stage = $stage and id = $id"
         return bool(self._database.ask(find, {"stage": stage, "id": str(commit_id)}))
 
+    def in_demand(self) -> bool:
+        return self._demand.is_high()
+
     @contextmanager
     def snapshot(self, limit_s: float = 0.0) -> Iterator[DuckdbReader]:
+        if limit_s:
+            self._demand.note()
         with (
             self._database.transaction(writes=False) as connection,
             self._deadlines.within(limit_s, connection.interrupt),

@@ -60,8 +60,9 @@ def conformed(
 def check_names(table: Table, names: Iterable[str]) -> None:
     """Refuse columns that `table` doesn't have, or that are given twice: in the rows and as a constant."""
     seen: set[str] = set()
+    known = frozenset(table.names)
     for name in names:
-        if name not in table.names:
+        if name not in known:
             raise ConfigError(f"a column of {table.name}", name, f"one of {', '.join(table.names)}")
         if name in seen:
             raise ConfigError(f"{table.name}.{name}", "given twice", "in the rows or constant")

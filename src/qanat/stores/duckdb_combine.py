@@ -15,13 +15,16 @@ from qanat.stores.duckdb_arrow import int64_array
 from qanat.stores.duckdb_sums import summed
 from qanat.tables import Add, InsertNew, Latest, Table, Upsert
 
+# So few rows are looked at one by one: a fifth of the time that sorting them takes.
+FEW_ROWS = 200
+
 Indices = NDArray[np.int64]
 
 
 def combined(
     table: Table, rows: pa.Table, mode: Add | Upsert | InsertNew | Latest, kept: int | None = None
 ) -> pa.Table:
-    """Return one row per key, ordered by key, as if `rows` had been written one after the other.
+    """Return one row per key, as if `rows` had been written one after the other; ordered by key, unless they are few.
 
     Args:
         table: Names the types of the sums.
@@ -32,6 +35,8 @@ def combined(
     """
     if rows.num_rows < 2 and kept is None:
         return rows
+    if kept is None and rows.num_rows <= FEW_ROWS and _is_unique(rows, mode.key):
+        return rows
     groups = grouped(rows, mode.key)
     if isinstance(mode, Add):
         return _added(table, rows, mode, groups, kept)
@@ -40,6 +45,16 @@ def combined(
     if len(groups.starts) == rows.num_rows:
         return groups.in_order(rows)
     return rows.take(pa.array(groups.lasts if isinstance(mode, Upsert) else groups.firsts))
+
+
+def _is_unique(rows: pa.Table, key: Sequence[str]) -> bool:
+    """Tell whether no two of a few rows have one key."""
+    columns = []
+    for name in key:
+        column = rows.column(name)
+        is_time = pa.types.is_timestamp(column.type)
+        columns.append((column.cast(pa.int64()) if is_time else column).to_pylist())
+    return len(set(zip(*columns, strict=True))) == int(rows.num_rows)
 
 
 def sorted_order(rows: pa.Table, key: Sequence[str]) -> Indices | None:

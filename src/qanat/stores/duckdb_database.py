@@ -11,6 +11,7 @@ from qanat.errors import ConfigError, Fatal
 from qanat.interfaces import Scalar, StoreOptions
 from qanat.stores.duckdb_busy import busy, is_busy
 from qanat.stores.duckdb_errors import Invalidated, translated
+from qanat.stores.duckdb_writer import Writer
 
 MIN_VERSION = (2, 0)
 
@@ -50,6 +51,7 @@ class Database:
         self._broken = False
         self._closed = False
         self._stale_rows = 0
+        self._kept: Writer | None = None
         _check_settings(path, options)
         self._key = path.resolve()
         if not options.read_only:
@@ -96,7 +98,7 @@ class Database:
             mapped = translated(error, sql)
             if isinstance(mapped, Invalidated):
                 with self._lock:
-                    self._broken = True
+                    self._broken, self._kept = True, None
             raise mapped from error
 
     @contextmanager
@@ -110,6 +112,29 @@ class Database:
             yield connection
         finally:
             connection.close()  # rolls back what isn't committed
+
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
+        """Begin a transaction that writes, on the connection of the one before where that was given back by `keep`.
+
+        One thread at a time may be in it. What isn't given back is closed, which rolls back.
+        """
+        with self._lock:
+            writer, self._kept = None if self._broken else self._kept, None
+        writer = writer or Writer(self.cursor())
+        try:
+            with self.errors():
+                writer.connection.execute("begin transaction")
+            yield writer
+        finally:
+            if self._kept is not writer:
+                writer.connection.close()
+
+    def keep(self, writer: Writer) -> None:
+        """Take back a writer whose transaction is committed; the next one goes through it."""
+        with self._lock:
+            if not self._closed and not self._broken:
+                self._kept = writer
 
     def run(self, work: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
         """Do `work` in a transaction of its own and commit it."""
@@ -157,7 +182,7 @@ class Database:
         with self._lock:
             if self._closed:
                 return
-            self._closed = True
+            self._closed, self._kept = True, None
             with self.errors():
                 self._root.close()
             if not self.read_only:

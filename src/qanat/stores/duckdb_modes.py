@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 
 from qanat.interfaces import Scalar
-from qanat.stores.duckdb_arrow import narrowed, retyped
+from qanat.stores.duckdb_arrow import int64_array, narrowed, retyped
 from qanat.stores.duckdb_combine import combined
 from qanat.stores.duckdb_sql import bound, column_list, equal, quoted
-from qanat.stores.duckdb_writing import ROWS, Writing
+from qanat.stores.duckdb_writing import Writing
 from qanat.tables import (
     Add,
     Append,
@@ -21,6 +21,9 @@ from qanat.tables import (
     Upsert,
     WriteMode,
 )
+
+# The column by which rows that are given are told apart.
+_PLACE = "qanat_place"
 
 
 def write(writing: Writing, table: Table, rows: pa.Table, mode: WriteMode) -> pa.Table:
@@ -52,14 +55,14 @@ def write(writing: Writing, table: Table, rows: pa.Table, mode: WriteMode) -> pa
     return rows
 
 
-def _insert(table: Table, source: str = ROWS, others: Sequence[str] = ()) -> str:
+def _insert(table: Table, source: str, others: Sequence[str] = ()) -> str:
     names = column_list((*table.names, *others))
     return f"insert into {quoted(table.name)} as t ({names}) select {names} from {source}"
 
 
 def _insert_new(writing: Writing, table: Table, mode: InsertNew) -> pa.Table:
     names = column_list(table.names)
-    new = f"{_insert(table)} on conflict ({column_list(mode.key)}) do nothing returning {names}"
+    new = f"{_insert(table, writing.source)} on conflict ({column_list(mode.key)}) do nothing returning {names}"
     return writing.fetch(new)
 
 
@@ -73,16 +76,16 @@ def _insert_unindexed(writing: Writing, table: Table, rows: pa.Table, mode: Inse
     first = mode.key[0]
     low, high = bounds(rows.column(first))
     within = f"t.{quoted(first)} between $low and $high"
-    there = f"select 1 from {quoted(table.name)} t where {equal(mode.key, 't', 'r')} and {within}"
-    with writing.rows(narrowed(rows.select(list(mode.key)))):
-        known = writing.fetch(
-            "select r.place as place"
-            f" from (select *, row_number() over () - 1 as place from {ROWS}) r where exists ({there})",
+    places = int64_array(np.arange(rows.num_rows))
+    with writing.rows(narrowed(rows.select(list(mode.key)).append_column(_PLACE, places))):
+        known = writing.numbers(
+            f"select r.{_PLACE} from {writing.source} r"
+            f" join {quoted(table.name)} t on {equal(mode.key, 't', 'r')} and {within}",
             {"low": low, "high": high},
         )
-    if known.num_rows:
+    if len(known):
         new = np.ones(rows.num_rows, np.bool_)
-        new[known.column("place").to_numpy()] = False
+        new[known] = False
         rows = rows.filter(pa.array(new))
     writing.insert(table.name, rows)
     return rows
@@ -102,13 +105,13 @@ def _upsert(writing: Writing, table: Table, mode: Upsert) -> None:
             f"{quoted(name)} = excluded.{quoted(name)}" for name in _rest(table, mode.key)
         )
         writing.run(
-            f"{_insert(table)} on conflict ({column_list(mode.key)}) do update set {changes}"
+            f"{_insert(table, writing.source)} on conflict ({column_list(mode.key)}) do update set {changes}"
         )
         return
     writing.run(
-        f"delete from {quoted(table.name)} t using {ROWS} r where {equal(mode.key, 't', 'r')}"
+        f"delete from {quoted(table.name)} t using {writing.source} r where {equal(mode.key, 't', 'r')}"
     )
-    writing.run(_insert(table))
+    writing.run(_insert(table, writing.source))
 
 
 def _newer(writing: Writing, table: Table, rows: pa.Table, mode: Latest) -> pa.Table:
@@ -117,7 +120,9 @@ def _newer(writing: Writing, table: Table, rows: pa.Table, mode: Latest) -> pa.T
     there = f"select 1 from {quoted(table.name)} t where {equal(mode.key, 't', 'r')}"
     older = f"{there} and r.{version} <= t.{version}"
     with writing.rows(narrowed(rows)):
-        newer = f"select {column_list(table.names)} from {ROWS} r where not exists ({older})"
+        newer = (
+            f"select {column_list(table.names)} from {writing.source} r where not exists ({older})"
+        )
         return retyped(writing.fetch(newer), rows.schema)
 
 
@@ -127,7 +132,7 @@ def _add(writing: Writing, table: Table, mode: Add) -> None:
             f"{quoted(name)} = {_sum(table, name, 't', 'excluded')}" for name in mode.sums
         )
         writing.run(
-            f"{_insert(table)} on conflict ({column_list(mode.key)}) do update set {changes}"
+            f"{_insert(table, writing.source)} on conflict ({column_list(mode.key)}) do update set {changes}"
         )
     else:
         add_in_place(writing, table, mode, {})
@@ -141,15 +146,15 @@ def add_in_place(
     fixed: Mapping[str, Scalar],
     others: Sequence[str] = (),
 ) -> None:
-    """Add the rows of `ROWS` to those with their keys, without an index: delete and insert.
+    """Add the rows of `writing.source` to those with their keys, without an index: delete and insert.
 
     An `update` would rewrite the column in every row group that it touches: 10 times slower for 100,000 of 10 million rows.
 
     Args:
-        writing: Has `ROWS`, one row per key, with all columns of `table`.
+        writing: Has `writing.source`, one row per key, with all columns of `table`.
         table: Where to.
         mode: What adds up.
-        fixed: Columns of the key that have one value in all of `ROWS`; DuckDB skips what can't hold it.
+        fixed: Columns of the key that have one value in all of `writing.source`; DuckDB skips what can't hold it.
         others: Columns in the store that aren't declared any more.
     """
     plain = [name for name in _rest(table, mode.key) if name not in mode.sums]
@@ -164,7 +169,7 @@ def add_in_place(
     on = equal(mode.key, "t", "r")
     writing.run(
         "create temp table qanat_sums as"
-        f" select {', '.join(columns)} from {ROWS} r left join {here} t on {on}",
+        f" select {', '.join(columns)} from {writing.source} r left join {here} t on {on}",
         fixed,
     )
     writing.run(
@@ -186,7 +191,7 @@ def add_by_time(writing: Writing, table: Table, rows: pa.Table, mode: Add) -> No
     names = column_list(table.names)
     with writing.rows(narrowed(rows)):
         writing.run(
-            f"merge into {quoted(table.name)} t using {ROWS} r"
+            f"merge into {quoted(table.name)} t using {writing.source} r"
             f" on {equal(mode.key, 't', 'r')} and t.{quoted(mode.key[0])} between $low and $high"
             f" when matched then update set {changes}"
             f" when not matched then insert ({names}) values ({column_list(table.names, 'r.')})",
@@ -200,11 +205,13 @@ def _isnt_zero(mode: Add) -> str:
 
 
 def _drop_zeros(writing: Writing, table: Table, mode: Add) -> None:
-    """Remove the rows with a key of `ROWS` whose sum came to zero, if the mode says so."""
+    """Remove the rows with a key of `writing.source` whose sum came to zero, if the mode says so."""
     if mode.drop_when_zero is not None:
         zero = f"t.{quoted(mode.drop_when_zero)} = 0"
         keys = equal(mode.key, "t", "r")
-        writing.run(f"delete from {quoted(table.name)} t using {ROWS} r where {keys} and {zero}")
+        writing.run(
+            f"delete from {quoted(table.name)} t using {writing.source} r where {keys} and {zero}"
+        )
 
 
 def _sum(table: Table, name: str, before: str, added: str) -> str:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from qanat.interfaces import Scalar, StoreOptions
 from qanat.records import Item
 from qanat.stores.duckdb_database import Database
-from qanat.stores.duckdb_writing import ROWS, Writing
+from qanat.stores.duckdb_writing import Writing
 
 _LEASE_OVER = "its lease ran out unfinished, every time"
 
@@ -67,10 +67,10 @@ _DELAYED = """
     set due_at = $due_at
     where queue = $queue and id in (select unnest($ids))
 """
-_ENQUEUE = f"""
+_ENQUEUE = """
     insert into qanat_queue
     select $queue, id, scope, payload, due_at, order_key, 0, null
-    from {ROWS}
+    from {source}
     order by id
     on conflict do nothing
 """
@@ -230,7 +230,7 @@ def enqueue(writing: Writing, queue: str, items: Sequence[Item]) -> None:
     columns = zip(*(_row(item) for item in first.values()), strict=True)
     if first:
         with writing.rows(pa.Table.from_arrays([*map(pa.array, columns, _ROW.types)], schema=_ROW)):
-            writing.run(_ENQUEUE, {"queue": queue})
+            writing.run(_ENQUEUE.format(source=writing.source), {"queue": queue})
 
 
 def finish(writing: Writing, queue: str, item_ids: Sequence[str]) -> None:

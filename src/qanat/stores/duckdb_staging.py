@@ -15,6 +15,7 @@ from qanat.stores.duckdb_arrow import conformed, narrowed
 from qanat.stores.duckdb_combine import sorted_order
 from qanat.stores.duckdb_database import Database
 from qanat.stores.duckdb_sql import column_list, quoted
+from qanat.stores.duckdb_writer import Writer
 from qanat.stores.duckdb_writing import Writing
 from qanat.tables import Table
 
@@ -42,7 +43,7 @@ class Staging:
         names: dict[str, Scalar] = {"attempt": str(attempt), "shape": table.name, "part": part}
 
         def work(connection: duckdb.DuckDBPyConnection) -> None:
-            writing = Writing(self._database, connection)
+            writing = Writing(self._database, Writer(connection))
             gone = "delete from qanat_staged where attempt = $attempt and shape = $shape and part = $part"
             if writing.run(gone, names):
                 writing.run(f"delete from {quoted(place)} where {PART} = $part", {"part": part})

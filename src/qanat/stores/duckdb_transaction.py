@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-import duckdb
 import pyarrow as pa
 
 from qanat.errors import CommitUnknown, Fatal, Fenced
@@ -18,6 +17,7 @@ from qanat.stores.duckdb_queue import Leases
 from qanat.stores.duckdb_reading import WRITING, only_statement, query
 from qanat.stores.duckdb_slices import Side
 from qanat.stores.duckdb_sql import quoted
+from qanat.stores.duckdb_writer import Writer
 from qanat.stores.duckdb_writing import Writing, insert
 from qanat.tables import Add, Append, Table, WriteMode
 
@@ -46,11 +46,8 @@ _ENTER = """
     returning id
 """
 _WITHDRAW = "delete from qanat_ledger where id in (select unnest($ids)) returning id"
-_COMMITTED = """
-    insert into qanat_commits
-    select coalesce(max(number), 0) + 1, $stage, $id from qanat_commits
-    returning number
-"""
+_LAST_COMMIT = "select coalesce(max(number), 0) from qanat_commits"
+_COMMITTED = "insert into qanat_commits values ($number, $stage, $id)"
 _FORGET = "delete from qanat_commits where number <= $number"
 
 
@@ -60,19 +57,20 @@ class DuckdbTransaction:
     def __init__(
         self,
         database: Database,
-        connection: duckdb.DuckDBPyConnection,
+        writer: Writer,
         leases: Leases,
         who: tuple[str, UUID],
     ) -> None:
-        self._writing = Writing(database, connection)
+        self._writing = Writing(database, writer)
         self._database = database
-        self._connection = connection
+        self._connection = writer.connection
         self._leases = leases
         self._stage, self._commit_id = who
         self._finished: list[tuple[str, Sequence[str]]] = []
         self._fenced: Fenced | None = None
         self._over = False
         self.swapped: list[Table] = []
+        self.committed = False
 
     def advance(self, stage: str, moves: Mapping[Partition, Move]) -> None:
         for partition, move in moves.items():
@@ -188,8 +186,9 @@ class DuckdbTransaction:
         if self._over:
             raise Fatal("this transaction is over; begin another one")
         self._over = True
-        names = {"stage": self._stage, "id": str(self._commit_id)}
-        number = self._writing.run(_COMMITTED, names)
+        number = 1 + (self._writing.writer.last_commit or self._writing.run(_LAST_COMMIT))
+        commit_id = str(self._commit_id)
+        self._writing.run(_COMMITTED, {"number": number, "stage": self._stage, "id": commit_id})
         if number % COMMITS_KEPT == 0:
             self._writing.run(_FORGET, {"number": number - COMMITS_KEPT})
         try:
@@ -198,6 +197,8 @@ class DuckdbTransaction:
         except Invalidated as error:
             # Written to the log or not: the reopened database knows.
             raise CommitUnknown(str(error)) from error
+        self._writing.writer.last_commit = number
+        self.committed = True
         for queue, ids in self._finished:
             self._leases.forget(queue, ids)
         self._database.dropped(self._writing.stale_rows)

@@ -128,6 +128,9 @@ class PostgresStore:
     def outcome(self, stage: str, commit_id: UUID) -> bool:
         return self._outcomes.committed(stage, commit_id)
 
+    def in_demand(self) -> bool:
+        return False
+
     def snapshot(self, limit_s: float = 0.0) -> AbstractContextManager[Reader]:
         return postgres_read.snapshot(self._readers, limit_s)
 

@@ -38,6 +38,8 @@ from qanat.telemetry import Telemetry
 from qanat.wiring import load, open_log
 
 LETTERS_STAGE = "letters"
+# Nobody waits for a dead letter; each commit of one would have records wait.
+LETTERS_REST_S = 0.5
 
 Opening: TypeAlias = "Callable[[Pipeline, Input, StreamSettings, Clock], OpenedSource]"
 """What opens a source from outside."""
@@ -113,6 +115,8 @@ class _Parts:
         stages: list[OrderedSteps] = [self._stage(stage, owner) for stage in self.pipeline.stages]
         if any(stage.publishes for stage in self.pipeline.stages):
             stages.append(self._letters(owner))
+        for steps in stages:
+            steps.yields = self.store.in_demand
         meters = [steps.reading.meter for steps in stages]
         self._hold_back(stages)
         ended = threading.Event()
@@ -178,6 +182,7 @@ class _Parts:
             writer=TableWriter((TableWrite(DEAD_LETTERS, Append()),)),
             origin=LETTER_TOPIC.name,
             relays=True,
+            rest_s=LETTERS_REST_S,
         )
 
     def _ending(self, steps: OrderedSteps, stage: Stage, opened: OpenedSource) -> OrderedSteps:

@@ -140,6 +140,9 @@ class MemoryStore:
         with self.database.guard:
             return (stage, commit_id) in self.database.state.commits
 
+    def in_demand(self) -> bool:
+        return False
+
     @contextmanager
     def snapshot(self, limit_s: float = 0.0) -> Iterator[MemoryReader]:
         with self.database.guard:

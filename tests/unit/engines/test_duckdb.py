@@ -1,11 +1,12 @@
 """DuckDB as an engine: types, parameters, isolation, errors."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pyarrow as pa
 import pytest
 
-from qanat.engines.duckdb import PREPARED_MAX, DuckdbEngine
+from qanat.engines.duckdb import FEW_ROWS, PREPARED_MAX, DuckdbEngine
 from qanat.errors import Fatal
 from qanat.sql import check, load_sql
 from qanat.tables import Column, ColumnType, Table, arrow_schema
@@ -122,3 +123,52 @@ def test_read_twice() -> None:
         for count in (2, 1, 0):
             rows = ROWS.slice(0, count)
             assert engine.run(statement, {"batch": rows}).to_pylist() == [{"n": count * count}]
+
+
+EVERY_TYPE = (
+    Column("number", ColumnType.INT64, nullable=True),
+    Column("wide", ColumnType.INT128, nullable=True),
+    Column("ratio", ColumnType.FLOAT64, nullable=True),
+    Column("name", ColumnType.TEXT, nullable=True),
+    Column("raw", ColumnType.BYTES, nullable=True),
+    Column("is_new", ColumnType.BOOLEAN, nullable=True),
+    Column("seen_at", ColumnType.TIMESTAMP, nullable=True),
+)
+VALUES = {
+    "number": [2**63 - 1, -(2**63), None, 0],
+    "wide": [Decimal(10**37 + 1), None, Decimal(-1), Decimal(0)],
+    "ratio": [float("nan"), None, -0.0, 1e308],
+    "name": ["é😀\0", "", None, "a"],
+    "raw": [b"\0\xff", b"", None, b"a"],
+    "is_new": [True, None, False, True],
+    "seen_at": [
+        datetime(1, 1, 1, tzinfo=UTC),
+        datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC),
+        None,
+        datetime(1969, 12, 31, 23, 59, 59, 999_999, UTC),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("wide",), tuple(VALUES), ("raw", "number"), ("number", "ratio", "name", "is_new", "seen_at")],
+)
+@pytest.mark.parametrize("rows", [0, 1, 4])
+def test_few_rows_as_many(names: tuple[str, ...], rows: int) -> None:
+    """A few rows come on another way than many, and are the same: every type, its ends, nulls, in any order of batches."""
+    columns = tuple(column for name in names for column in EVERY_TYPE if column.name == name)
+    schema = arrow_schema(Table("batch", columns))
+    few = pa.table({name: VALUES[name] for name in names}, schema=schema).slice(0, rows)
+    many = pa.concat_tables([few] * (FEW_ROWS + 1))
+    statement = check(load_sql(f"select {', '.join(names)} from batch"), {"batch": columns})
+    with DuckdbEngine() as engine:
+        for _ in range(2):
+            assert_same(few, engine.run(statement, {"batch": few}))
+            assert_same(many, engine.run(statement, {"batch": many}))
+
+
+def assert_same(expected: pa.Table, found: pa.Table) -> None:
+    """Equal, with NaN equal to itself, and -0.0 another value than 0.0."""
+    assert expected.schema == found.schema
+    assert repr(expected.to_pylist()) == repr(found.to_pylist())
