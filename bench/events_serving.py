@@ -100,7 +100,17 @@ def _load(place: Path, options: argparse.Namespace) -> None:
 
 @contextmanager
 def _running(url: str, place: Path) -> Iterator[Run]:
-    command = [sys.executable, "-m", "qanat", "run", "wikimedia", "--input", url, "--serve", "--accept-gap"]
+    command = [
+        sys.executable,
+        "-m",
+        "qanat",
+        "run",
+        "wikimedia",
+        "--input",
+        url,
+        "--serve",
+        "--accept-gap",
+    ]
     process = subprocess.Popen(
         [*command, "--port", "0", "--data-dir", str(place)], stderr=subprocess.PIPE, text=True
     )
