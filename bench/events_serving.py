@@ -244,10 +244,10 @@ async def _one(
         for line in head.split(b"\r\n")
         if line.lower().startswith(b"content-length:")
     )
-    await reader.readexactly(length)
+    body = await reader.readexactly(length)
     free.put_nowait((reader, writer))
     if status != 200:
-        raise RuntimeError(f"{path} was answered with {status}")
+        raise RuntimeError(f"{path} was answered with {status}: {body!r}")
     took_ms.append((asyncio.get_running_loop().time() - due_s) * 1000)
 
 

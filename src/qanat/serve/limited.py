@@ -1,5 +1,6 @@
 """A session whose statements have to end in time: nobody's question keeps the store from the others'."""
 
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
@@ -19,16 +20,25 @@ class LimitedSession:
         statement_s_max: How long a statement may take. What is streamed may take longer, as whoever reads it does.
     """
 
-    def __init__(self, session: Session, statement_s_max: float) -> None:
+    def __init__(self, session: Session, statement_s_max: float, statements_max: int) -> None:
+        """Wrap a session.
+
+        Args:
+            session: What is asked.
+            statement_s_max: See the class.
+            statements_max: So many statements run at a time; more wait.
+        """
         self._session = session
+        self._places = threading.BoundedSemaphore(statements_max)
         self.statement_s_max = statement_s_max
 
     def query(
         self, sql: str, parameters: Mapping[str, Scalar] | None = None, *, limit_s: float = 0.0
     ) -> "pa.Table":
-        """See `Session`; the shorter limit holds."""
+        """See `Session`; the shorter limit holds, and begins when the statement does."""
         limit_s = min(limit_s or self.statement_s_max, self.statement_s_max)
-        return self._session.query(sql, parameters, limit_s=limit_s)
+        with self._places:
+            return self._session.query(sql, parameters, limit_s=limit_s)
 
     def stream(
         self, sql: str, parameters: Mapping[str, Scalar] | None = None, *, limit_s: float = 0.0
