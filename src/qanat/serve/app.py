@@ -70,9 +70,7 @@ def create_app(
     bounded: list[Served] = []
     pipelines: list[tuple[str, list[APIRouter]]] = []
     for each in several:
-        limited = LimitedSession(
-            each.session, limits.statement_s_max, limits.statements_max
-        )
+        limited = LimitedSession(each.session, limits.statement_s_max, limits.statements_max)
         served = replace(each, session=limited)
         bounded.append(served)
         states = States(served, clock)
