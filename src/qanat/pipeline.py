@@ -179,8 +179,8 @@ class Lookup:
 
     Attributes:
         sql: As a report's. It ends with an `order by` that leaves no ties: `limit` and `offset` are added to read page by page.
-            What would otherwise read whole rows of a large table may choose the page's before: `$page_limit` is one row more than
-            it has, `$page_offset` is where it begins.
+            What would otherwise read whole rows of a large table may choose the page's before: `$page_end` is the number of
+            rows up to its end, and one more.
         columns: What the statement returns, in order.
     """
 

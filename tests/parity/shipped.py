@@ -13,6 +13,7 @@ import pytest
 import qanat
 from qanat.interfaces import Scalar
 from qanat.pipeline import Lookup, Pipeline, Report
+from qanat.reports.lookup import PAGE_END
 from qanat.reports.values import values_of
 from qanat.runtime.registry import FILES
 from qanat.sql import SqlText, load_sql
@@ -30,7 +31,7 @@ NOT_COMPARED: Mapping[str, str] = {}
 NOW = datetime(2026, 3, 29, 12, tzinfo=UTC)
 
 # What a look-up is asked besides, that chooses its page's rows itself.
-PAGE: Mapping[str, Scalar] = {"page_limit": 1_000, "page_offset": 0}
+PAGE: Mapping[str, Scalar] = {PAGE_END: 1_000}
 
 GIVEN: Mapping[str, Sequence[Mapping[str, str]]] = {
     "top": ({"since": "7d", "limit": "3"}, {"since": "2026-03-29T01:00Z", "until": "2026-03-29T09:00Z"}),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qanat.errors import ConfigError
 from qanat.interfaces import Scalar
 from qanat.pipeline import Lookup, Pipeline
-from qanat.reports.answer import Asked, rows_of
+from qanat.reports.answer import Asked, rows_of, statement_of
 from qanat.reports.values import values_of
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ ROWS_MAX = 1_000
 
 OFFSET_MAX = 1_000_000
 """How far pages go: a store walks over all the rows before a page. Whoever wants everything takes the table."""
+
+PAGE_END = "page_end"
+"""The parameter of a look-up that chooses its rows before it reads them: how many there are up to the page's end, and one."""
 
 _PAGE = "\nlimit $page_limit offset $page_offset"
 
@@ -84,6 +87,8 @@ def look_up(
     _check("--offset", offset, 0, OFFSET_MAX)
     values = values_of(lookup, given, now)
     page = {"page_limit": limit + 1, "page_offset": offset}
+    if f"${PAGE_END}" in statement_of(lookup):
+        page[PAGE_END] = offset + limit + 1
     rows = rows_of(lookup, asked, {**values, **page}, further=_PAGE)
     return Page(lookup, values, rows.slice(0, limit), limit, offset, rows.num_rows > limit)
 

@@ -7,12 +7,13 @@ from qanat.errors import ConfigError
 from qanat.outside import is_name
 from qanat.pipeline import Chart, Lookup, Pipeline, Report
 from qanat.reports.answer import statement_of
+from qanat.reports.lookup import PAGE_END
 
 WINDOW = frozenset({"window_start", "window_end"})
 """The parameters that a report with a window has besides its own."""
 
-PAGE = frozenset({"page_limit", "page_offset"})
-"""Those that a look-up has besides its own."""
+PAGE = frozenset({PAGE_END})
+"""The one that a look-up has besides its own."""
 
 _PARAMETER = re.compile(r"\$([a-z_][a-z0-9_]*)", re.IGNORECASE)
 _COMMENT = re.compile(r"--[^\n]*")

@@ -20,12 +20,13 @@ from qanat.pipelines.wikimedia.expected import Received, Row
 from qanat.pipelines.wikimedia.generator import Frame, Options, frames
 from qanat.pipelines.wikimedia.tables import TABLES
 from qanat.pipelines.wikimedia.topics import INPUT
+from qanat.reports.lookup import PAGE_END
 from qanat.stores.duckdb import open_store as open_duckdb
 from qanat.tables import InsertNew, Table, arrow_schema
 
 STORE = PIPELINE.stages[-1]
 # Of a look-up that chooses its page's rows itself.
-PAGE = {"limit": 1_000_000, "offset": 0}
+ALL = 1_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MACRO = "create macro tumble(moment, span) as time_bucket(cast(span as interval), moment, timestamptz '1970-01-01 00:00:00+00')"
 
@@ -119,7 +120,7 @@ def table_rows(store: Store, table: Table) -> list[Row]:
 def answer(store: Store, asked: Report | Lookup, parameters: Mapping[str, Scalar]) -> list[Row]:
     """What a report or a look-up says, all of it."""
     statement = text_of(asked.sql)
-    page = {f"page_{name}": value for name, value in PAGE.items() if f"$page_{name}" in statement}
+    page = {PAGE_END: ALL} if f"${PAGE_END}" in statement else {}
     with store.snapshot() as reader:
         found = reader.query(statement, {**parameters, **page})
     rows: list[Row] = found.cast(arrow_schema(Table(asked.name, asked.columns))).to_pylist()

@@ -7,7 +7,7 @@ with chosen as (
     where user_name = cast($user_name as text)
         and (cast($wiki as text) is null or wiki = cast($wiki as text))
     order by created_at desc, event_id
-    limit $page_limit + $page_offset
+    limit $page_end
 ),
 
 found as (
