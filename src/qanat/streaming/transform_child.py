@@ -68,8 +68,7 @@ def _ready(reference: str) -> Ready:
     changed_at = 0.0
     for file in filter(None, files):
         with suppress(OSError):
-            found = Path(file).stat()
-            changed_at = max(changed_at, found.st_mtime, found.st_ctime)
+            changed_at = max(changed_at, Path(file).stat().st_ctime)  # no program can set this one
     return Ready(getattr(module, "__file__", None) or "", changed_at)
 
 
