@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -115,7 +116,7 @@ class _Work:
         with (
             closing(open_log(log, self.pipeline.name, data_dir, clock)) as opened,
             closing(opened.source(topic, STAGE)) as source,
-            transforming(stage, Transforms.PROCESS) as transform,
+            transforming(stage, Transforms.PROCESS, threading.Event()) as transform,
         ):
             refill = Refill(self.committer, stage.name, by, source, span, _owner(), transform)
             done = refill.run()

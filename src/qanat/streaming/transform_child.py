@@ -4,6 +4,7 @@
 """
 
 import os
+import signal
 import socket
 import sys
 import threading
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, cast
 import pyarrow as pa
 
 from qanat.streaming.shared_rows import SharedRows, read
-from qanat.streaming.transform_words import Channel, Failed, Given, Made, Ready, Word
+from qanat.streaming.transform_words import SIGNALS, Channel, Failed, Given, Made, Ready, Word
 from qanat.wiring import load
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def main(reference: str, *descriptors: int) -> None:
         reference: The function, `module:attribute`.
         descriptors: The line to the run, the memory for what is given, and that for what is made.
     """
+    _leave_signals_to_the_run()
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)
     line, given, made = descriptors
@@ -49,6 +51,13 @@ def main(reference: str, *descriptors: int) -> None:
             return
         while True:
             channel.say(_answer(function, cast("Given", words.get()), *memory))
+
+
+def _leave_signals_to_the_run() -> None:
+    """Do nothing at those that it keeps off while it starts us; a program that the function starts has them as usual."""
+    for number in SIGNALS:
+        signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 def _listen(channel: Channel, words: "SimpleQueue[Word]") -> None:

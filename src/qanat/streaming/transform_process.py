@@ -16,7 +16,7 @@ from qanat import failpoints
 from qanat.errors import Retryable
 from qanat.records import Transformed
 from qanat.streaming.shared_rows import SharedRows
-from qanat.streaming.transform_words import Channel, Failed, Given, Made, Ready, Word
+from qanat.streaming.transform_words import SIGNALS, Channel, Failed, Given, Made, Ready, Word
 
 # `-c`, and modules looked for where this process looks for them: the folder of a pipeline's file is among these.
 _PROGRAM = (
@@ -142,9 +142,8 @@ def _started(reference: str, *descriptors: int) -> "subprocess.Popen[bytes]":
 
 @contextmanager
 def _signals_kept_off() -> Iterator[None]:
-    """Have a process started that Ctrl-C and the like don't reach, though they go to all: the run decides when it ends."""
-    signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    """Have a process started that isn't ended by signals before it has handlers for them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:

@@ -1,10 +1,14 @@
 """What a run and a process that transforms for it tell each other, a line each; rows go through memory that they share."""
 
+import signal
 import socket
 from datetime import datetime
 from typing import TypeAlias
 
 import msgspec
+
+SIGNALS = frozenset(each for each in signal.Signals if each.name in {"SIGINT", "SIGTERM", "SIGHUP"})
+"""What may go to the process as well when the run is to end, by Ctrl-C for one; the run alone decides when that is."""
 
 _PIECE_BYTES = 64 << 10
 

@@ -40,9 +40,7 @@ IDLE_S_MAX = 60.0
 
 
 @contextmanager
-def transforming(
-    stage: Stage, where: Transforms, stop: threading.Event | None = None
-) -> Iterator[Transform]:
+def transforming(stage: Stage, where: Transforms, stop: threading.Event) -> Iterator[Transform]:
     """Give a stage's transform, until the end of the context."""
     if not stage.transform:
         yield unchanged
@@ -67,14 +65,13 @@ class Transforming:
         stage: Whose it is.
         reference: Where its function is found.
         function: The function.
-        stop: Set when the run is to stop; None where it isn't stopped.
+        stop: Set when the run is to stop.
     """
 
     stage: str
     reference: str
     function: Transform
-    stop: threading.Event | None = None
-    _never: threading.Event = field(default_factory=threading.Event)
+    stop: threading.Event = field(default_factory=threading.Event)
     _began: float = field(default_factory=lambda: SystemClock().now().timestamp())
     _process: TransformProcess | None = None
     _used_s: float = 0.0
@@ -114,7 +111,7 @@ class Transforming:
                 log("transform.started", stage=self.stage, process=self._process.pid)
             if not self._process.is_ready(self._began):
                 return None
-            return self._process.transform(rows, judged_at, self.stop or self._never)
+            return self._process.transform(rows, judged_at, self.stop)
         except EOFError:
             self._died()
         except (OSError, Unfit) as error:

@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -27,6 +28,7 @@ from tests.unit.streaming.beside import FUNCTIONS, NOW, await_ready, begun, of, 
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="there the thread does everything")
 LARGE = rows_of(ROWS_MIN)
+STOP = threading.Event()
 
 
 @pytest.fixture(autouse=True)
@@ -193,7 +195,7 @@ def of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage
 
 def test_a_pipeline_in_a_file(of_a_file: Stage) -> None:
     """Its function is found beside the run as well."""
-    with transforming(of_a_file, Transforms.PROCESS) as transform:
+    with transforming(of_a_file, Transforms.PROCESS, STOP) as transform:
         assert isinstance(transform, Transforming)
         empty = {"id": "", "event": "message", "data": b"{", "received_at": NOW}
         rows = pa.Table.from_pylist([empty] * ROWS_MIN)
@@ -209,7 +211,7 @@ def test_a_pipeline_in_a_file(of_a_file: Stage) -> None:
 @pytest.mark.parametrize("change", ["changed", "gone"])
 def test_code_that_is_another_now(of_a_file: Stage, change: str) -> None:
     """A file that was edited or deleted since the run began isn't what the run has: the thread goes on with that."""
-    with transforming(of_a_file, Transforms.PROCESS) as transform:
+    with transforming(of_a_file, Transforms.PROCESS, STOP) as transform:
         assert isinstance(transform, Transforming)
         path = Path("project", transform.reference.partition(":")[0] + ".py")
         time.sleep(0.02)  # the system's file times go in steps of some milliseconds
@@ -230,10 +232,10 @@ def test_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """On request, with one core, and without a function."""
     declared = Input("topic", "received", Order.ORDERED)
     stage = Stage("count", declared, transform=f"{FUNCTIONS}:place")
-    with transforming(stage, Transforms.THREAD) as transform:
+    with transforming(stage, Transforms.THREAD, STOP) as transform:
         assert functions.place is transform
-    with transforming(Stage("count", declared), Transforms.PROCESS) as transform:
+    with transforming(Stage("count", declared), Transforms.PROCESS, STOP) as transform:
         assert unchanged is transform
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
-    with transforming(stage, Transforms.PROCESS) as transform:
+    with transforming(stage, Transforms.PROCESS, STOP) as transform:
         assert functions.place is transform

@@ -103,14 +103,12 @@ def test_dies_again_and_again() -> None:
 def test_a_run_that_stops(tmp_path: Path) -> None:
     """Doesn't wait for a process that hangs: the batch wasn't committed, and is done again."""
     with closing(begun(f"{FUNCTIONS}:waits")) as transform:
-        transform.stop = threading.Event()
         pid = transform.pid
 
         def stop() -> None:
             until((tmp_path / "begun").exists)
             assert pid is not None
             os.kill(pid, signal.SIGSTOP)
-            assert transform.stop is not None
             transform.stop.set()
 
         thread = meanwhile(stop)
