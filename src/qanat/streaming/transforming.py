@@ -30,13 +30,17 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS_MIN = 2_000
-"""Rows of a batch from which on it goes to the process. A live stream doesn't come to so many; who catches up does."""
+"""Rows of a batch from which on it goes to the process. A live stream doesn't come to so many; who catches up does.
+
+So many events of `wikimedia` take 7.8 ms in the thread; handed over they take as long, of which the run has work for 0.65 ms. At
+50,000 it is 200 ms and 10 ms. Below 1,000 it takes longer than in the thread. A process takes 0.3 s to start.
+"""
 
 DEATHS_MAX = 3
 """So many times the process may die; then the thread does everything."""
 
 IDLE_S_MAX = 60.0
-"""So long after the last large batch the process ends, with its memory; the next large one starts another."""
+"""The first small batch so long after the last large one ends the process, and its memory; the next large one starts another."""
 
 
 @contextmanager
