@@ -81,7 +81,7 @@ def assembled(
     writes = check_pipeline(pipeline)
     with ExitStack() as stack:
         store = stack.enter_context(
-            closing(open_to_hold(pipeline, settings, clock, threads=settings.threads or _cores()))
+            closing(open_to_hold(pipeline, settings, clock, threads=settings.threads or _half_of_the_cores()))
         )
         plan(pipeline, store.capabilities)
         store.migrate(tables_of(pipeline))
@@ -263,5 +263,7 @@ def _waiting(readers: Sequence[StageMeter], backlog: int) -> Callable[[], str]:
     return waits
 
 
-def _cores() -> int:
-    return os.cpu_count() or 1
+def _half_of_the_cores() -> int:
+    """How many threads the store's engine has: stages keep the other cores busy, and a second thread on one core costs small
+    commits a quarter more."""
+    return max(1, (os.cpu_count() or 1) // 2)

@@ -84,7 +84,7 @@ class StreamSettings(LogSettings, frozen=True, kw_only=True):
         ),
     ] = Duration(5.0)
     threads: Annotated[
-        int, msgspec.Meta(description="Threads of the store's engine; 0: one per core.", ge=0)
+        int, msgspec.Meta(description="Threads of the store's engine; 0: half of the cores, as the stages need the others.", ge=0)
     ] = 0
     transforms: Annotated[
         Transforms,
