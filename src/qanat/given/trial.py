@@ -19,7 +19,7 @@ from qanat.reports.lookup import ROWS_MAX, look_up, lookup_named
 from qanat.runtime.loop import Loop
 from qanat.sources.sse import PARTITION, ROWS
 from qanat.streaming.assembly import Assembled, assembled
-from qanat.streaming.settings import StreamSettings
+from qanat.streaming.settings import StreamSettings, Transforms
 from qanat.streaming.sources import OpenedSource
 from qanat.tables import DEAD_LETTERS, Table
 from qanat.telemetry import Telemetry
@@ -68,7 +68,9 @@ def trial(
 ) -> Iterator[Outcome]:
     """Run a pipeline on events, in a folder that goes at the end of the context."""
     with tempfile.TemporaryDirectory(prefix="qanat-given-") as folder:
-        settings = StreamSettings(data_dir=Path(folder), threads=1, once=True)
+        settings = StreamSettings(
+            data_dir=Path(folder), threads=1, once=True, transforms=Transforms.THREAD
+        )
         opening = _Opening(_log_of(events, clock))
         stop = threading.Event()
         with assembled(pipeline, settings, clock, Telemetry(), stop, opening) as parts:

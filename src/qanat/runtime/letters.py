@@ -33,17 +33,20 @@ def letters(
     import pyarrow as pa
     from xxhash import xxh3_64_hexdigest
 
-    places = rejected.column("row").to_pylist()
     named = "_offset" in rows.column_names
+    if named:
+        places = rows.select(["_partition", "_offset"]).take(rejected.column("row"))
+        partitions, offsets = (column.to_pylist() for column in places.columns)
+    else:
+        partitions, offsets = [""] * rejected.num_rows, [None] * rejected.num_rows
     found = []
-    for place, reason, raw in zip(
-        places,
+    for reason, raw, partition, offset in zip(
         rejected.column("reason").to_pylist(),
         rejected.column("raw").to_pylist(),
+        partitions,
+        offsets,
         strict=True,
     ):
-        partition = rows.column("_partition")[place].as_py() if named else ""
-        offset = rows.column("_offset")[place].as_py() if named else None
         found.append(
             {
                 "id": f"{stage}:{origin}/{partition}:{offset}"

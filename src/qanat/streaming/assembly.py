@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import TypeAlias
 from uuid import uuid4
 
 from qanat.clock import Clock
 from qanat.interfaces import Commit, Log, Output, Source, Store
 from qanat.pipeline import Input, Pipeline, Stage
-from qanat.records import Transformed
 from qanat.reports.answer import compute
 from qanat.runtime.commit import Committer, Committing
 from qanat.runtime.housekeeping import StateSteps, TrimSteps
@@ -25,7 +24,7 @@ from qanat.runtime.report_steps import ReportSteps
 from qanat.runtime.stage_states import StageMeter
 from qanat.runtime.stream import OrderedSteps
 from qanat.runtime.stream_tables import TableSteps, TableWrite, TableWriter
-from qanat.runtime.stream_topics import PublishSteps, Transform, unchanged
+from qanat.runtime.stream_topics import PublishSteps, Transform
 from qanat.runtime.streamrun import StreamRun
 from qanat.runtime.windows import is_stored
 from qanat.session import open_to_hold
@@ -33,9 +32,10 @@ from qanat.streaming.checks import check_pipeline
 from qanat.streaming.declared import noticed, tables_of, topic_named, topics_of
 from qanat.streaming.settings import StreamSettings
 from qanat.streaming.sources import OpenedSource, open_source
+from qanat.streaming.transforming import transforming
 from qanat.tables import DEAD_LETTERS, Append, Topic
 from qanat.telemetry import Telemetry
-from qanat.wiring import load, open_log
+from qanat.wiring import open_log
 
 LETTERS_STAGE = "letters"
 # Nobody waits for a dead letter; each commit of one would have records wait.
@@ -81,7 +81,7 @@ def assembled(
     writes = check_pipeline(pipeline)
     with ExitStack() as stack:
         store = stack.enter_context(
-            closing(open_to_hold(pipeline, settings, clock, threads=settings.threads or _cores()))
+            closing(open_to_hold(pipeline, settings, clock, threads=settings.threads or _half_of_the_cores()))
         )
         plan(pipeline, store.capabilities)
         store.migrate(tables_of(pipeline))
@@ -133,10 +133,8 @@ class _Parts:
         )
 
     def _stage(self, stage: Stage, owner: str) -> OrderedSteps:
-        transform = (
-            cast("Callable[..., Transformed]", load(stage.transform))
-            if stage.transform
-            else unchanged
+        transform = self.stack.enter_context(
+            transforming(stage, self.settings.transforms, self.stop)
         )
         opened = self._open(stage)
         if stage.publishes:
@@ -265,5 +263,7 @@ def _waiting(readers: Sequence[StageMeter], backlog: int) -> Callable[[], str]:
     return waits
 
 
-def _cores() -> int:
-    return os.cpu_count() or 1
+def _half_of_the_cores() -> int:
+    """How many threads the store's engine has: stages keep the other cores busy, and a second thread on one core costs small
+    commits a quarter more."""
+    return max(1, (os.cpu_count() or 1) // 2)

@@ -2,12 +2,12 @@
 
 import os
 import socket
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
 from qanat.clock import Clock
@@ -19,15 +19,13 @@ from qanat.runtime.commit import Committer
 from qanat.runtime.rebuild import Rebuild, Span
 from qanat.runtime.rebuild_reports import remake_stored
 from qanat.runtime.refill import Refill
-from qanat.runtime.stream_topics import unchanged
 from qanat.runtime.windows import is_stored
 from qanat.session import Json, Operation
 from qanat.streaming.declared import topic_named
+from qanat.streaming.settings import Transforms
+from qanat.streaming.transforming import transforming
 from qanat.telemetry import Telemetry
-from qanat.wiring import load, open_log
-
-if TYPE_CHECKING:
-    from qanat.runtime.stream_topics import Transform
+from qanat.wiring import open_log
 
 STAGE = "backfill"
 """Under which name its commits are counted."""
@@ -114,11 +112,11 @@ class _Work:
                 hint=f"{stage.name} reads {stage.input.name}, which can't be read again from here.",
             )  # fmt: skip
         topic = topic_named(self.pipeline, stage.input.name)
-        transform = cast("Transform", load(stage.transform)) if stage.transform else unchanged
         clock = self.committer.clock
         with (
             closing(open_log(log, self.pipeline.name, data_dir, clock)) as opened,
             closing(opened.source(topic, STAGE)) as source,
+            transforming(stage, Transforms.PROCESS, threading.Event()) as transform,
         ):
             refill = Refill(self.committer, stage.name, by, source, span, _owner(), transform)
             done = refill.run()

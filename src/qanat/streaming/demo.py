@@ -23,7 +23,7 @@ from qanat.streaming.assembly import Assembled, assembled
 from qanat.streaming.display import display
 from qanat.streaming.recorded import RecordedClock, feeding, last_full_hour, recorded_events
 from qanat.streaming.run import answering
-from qanat.streaming.settings import StreamSettings
+from qanat.streaming.settings import StreamSettings, Transforms
 from qanat.telemetry import Telemetry
 from qanat.testing.sse_server import SseServer
 
@@ -80,6 +80,7 @@ def demo(pipeline: Pipeline, settings: StreamDemoSettings) -> int:
             store_memory=settings.store_memory,
             log_level=settings.log_level,
             log_format=settings.log_format,
+            transforms=Transforms.THREAD,
         )
         parts = stack.enter_context(assembled(pipeline, run_settings, clock, telemetry, stop))
         address = answering(stack, pipeline, run_settings, parts.store, clock, telemetry, listening)

@@ -1,5 +1,6 @@
 """The settings of a run of streams: declared here once, for the command, its help, the documentation and the checks."""
 
+from enum import StrEnum
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -7,6 +8,13 @@ import msgspec
 from qanat.listening import Host, Port, Token
 from qanat.service.stopping import STOP_TIMEOUT_S
 from qanat.settings import CommonSettings, Duration, Place
+
+
+class Transforms(StrEnum):
+    """Where the Python transforms of large batches run."""
+
+    PROCESS = "process"
+    THREAD = "thread"
 
 
 class LogSettings(CommonSettings, frozen=True, kw_only=True):
@@ -76,8 +84,14 @@ class StreamSettings(LogSettings, frozen=True, kw_only=True):
         ),
     ] = Duration(5.0)
     threads: Annotated[
-        int, msgspec.Meta(description="Threads of the store's engine; 0: one per core.", ge=0)
+        int, msgspec.Meta(description="Threads of the store's engine; 0: half of the cores, as the stages need the others.", ge=0)
     ] = 0
+    transforms: Annotated[
+        Transforms,
+        msgspec.Meta(
+            description="Where Python transforms large batches: in a `process` beside the run, or in the stage's `thread`."
+        ),
+    ] = Transforms.PROCESS
     serve: Annotated[
         bool, msgspec.Meta(description="Answer over HTTP as well, with the dashboard.")
     ] = False
