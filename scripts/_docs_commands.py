@@ -55,8 +55,8 @@ def cell(text: str) -> str:
 
 
 def settings(declaration: type[msgspec.Struct]) -> str:
-    """A line for each setting that the declaration adds to the common ones."""
-    common = {field.name for field in fields(CommonSettings)}
+    """A line for each setting that the declaration adds to the common ones, or that has another default there."""
+    common = {(field.name, field.default) for field in fields(CommonSettings)}
     options = {option.name: cast("click.Option", option) for option in common_options(declaration)}
     rows = [
         (
@@ -70,7 +70,7 @@ def settings(declaration: type[msgspec.Struct]) -> str:
             _meaning(field),
         )
         for field in fields(declaration)
-        if declaration is CommonSettings or field.name not in common
+        if declaration is CommonSettings or (field.name, field.default) not in common
     ]
     return table(("setting", "option", "variable", "default", "meaning"), rows)
 

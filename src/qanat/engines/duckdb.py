@@ -7,10 +7,10 @@ from typing import Self
 import duckdb
 import pyarrow as pa
 
-from qanat.engines.results import conformed, empty_relations, few_rows
+from qanat.duckdb_rows import Relation, small_rows
+from qanat.engines.results import conformed, empty_relations
 from qanat.errors import Fatal, QanatError, Retryable, TooLarge
 from qanat.interfaces import Scalar, Statement
-from qanat.relation import Relation
 from qanat.tables import Column
 
 NAME = "duckdb"
@@ -22,8 +22,6 @@ PREPARED_MAX = 64
 
 # Results over so few rows come by numpy: 0.6 ms, instead of 1.4 as Arrow.
 FEW_ROWS = 1_000
-# The types that numpy holds without loss; it has no HUGEINT and no DECIMAL.
-PLAIN = frozenset({"BIGINT", "BOOLEAN", "DOUBLE", "TIMESTAMP WITH TIME ZONE", "VARCHAR"})
 
 
 class DuckdbEngine:
@@ -101,11 +99,10 @@ class DuckdbEngine:
         """Return the rows of a prepared statement: of a few by numpy, as Arrow takes a second plan."""
         few = all(table.num_rows <= FEW_ROWS for table in relations.values())
         if few and self._plain.get(name, True):
-            self._connection.execute(f"execute {name}")
-            kinds = {str(column[1]) for column in self._connection.description or ()}
-            self._plain[name] = kinds <= PLAIN
-            if self._plain[name]:
-                return few_rows(self._connection.fetchnumpy())
+            rows = small_rows(self._connection.execute(f"execute {name}"))
+            self._plain[name] = rows is not None
+            if rows is not None:
+                return rows
         return self._connection.sql(f"execute {name}").to_arrow_table()
 
     def _bind(self, relations: Mapping[str, pa.Table]) -> None:

@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from qanat.errors import Fatal
 from qanat.tables import Column, Table, arrow_schema
@@ -16,18 +14,6 @@ def empty_relations(inputs: Mapping[str, Sequence[Column]]) -> dict[str, pa.Tabl
         name: arrow_schema(Table(name, tuple(columns))).empty_table()
         for name, columns in inputs.items()
     }
-
-
-def few_rows(columns: "Mapping[str, NDArray[np.generic]]") -> pa.Table:
-    """Return numpy's columns as a table: what is masked is null, times are in UTC."""
-    return pa.table({name: _array(column) for name, column in columns.items()})
-
-
-def _array(column: "NDArray[np.generic]") -> pa.Array:
-    kind = {"O": pa.string(), "M": pa.timestamp("us", tz="UTC")}.get(column.dtype.kind)
-    if isinstance(column, np.ma.MaskedArray):
-        return pa.array(column.data, kind, mask=np.ma.getmaskarray(column))
-    return pa.array(column, kind)
 
 
 def conformed(rows: pa.Table, columns: Sequence[Column], engine: str) -> pa.Table:

@@ -25,10 +25,11 @@ ROWS_MAX = 50_000
 POLL_S = 0.5
 # In a run that ends: its stages end one after the other.
 ENDING_POLL_S = 0.1
-# After a commit of few rows a stage rests for as long as that took, while many ask the store: each commit costs some
-# milliseconds whatever it holds, and without a rest 1,000 events a second keep a core busy with commits of a few.
+# After a commit of few rows a stage rests for so many times as long as that took, while many ask the store: each commit costs
+# some milliseconds whatever it holds, and those who ask need the cores more than the last tenths of a second are missed.
 REST_ROWS_MAX = 1_000
-REST_S_MAX = 0.1
+REST_FACTOR = 5
+REST_S_MAX = 0.25
 
 # The lag is asked of the source so often: a log answers by a query.
 LAG_EVERY_S = 1.0
@@ -88,8 +89,8 @@ class OrderedSteps(ABC):
         meter.committed(rows)
         if rows <= REST_ROWS_MAX and not last:
             now_s = self.reading.clock.monotonic()
-            took_s = now_s - began_s if self.yields() else 0.0
-            self._rests_until_s = now_s + max(min(took_s, REST_S_MAX), self.rest_s)
+            given_s = REST_FACTOR * (now_s - began_s) if self.yields() else 0.0
+            self._rests_until_s = now_s + max(min(given_s, REST_S_MAX), self.rest_s)
         self._ask_lag()
         return Moved.YES
 

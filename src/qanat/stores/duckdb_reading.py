@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
+from qanat.duckdb_rows import is_small, small_rows
 from qanat.errors import Retryable
 from qanat.interfaces import Scalar
 from qanat.stores.duckdb_arrow import normal_schema, normalised
 from qanat.stores.duckdb_database import Database
 from qanat.stores.duckdb_errors import refused, translated
-from qanat.stores.duckdb_small import is_small, small_rows
 
 READING = (duckdb.StatementType.SELECT,)
 # In a snapshot alone: there DuckDB itself refuses `explain analyze delete …`.

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import duckdb
 import pyarrow as pa
 
-from qanat.relation import Relation
+from qanat.duckdb_rows import Relation
 
 # Each table that is written has one or two schemas of rows.
 RELATIONS_MAX = 64

@@ -81,7 +81,11 @@ def assembled(
     writes = check_pipeline(pipeline)
     with ExitStack() as stack:
         store = stack.enter_context(
-            closing(open_to_hold(pipeline, settings, clock, threads=settings.threads or _half_of_the_cores()))
+            closing(
+                open_to_hold(
+                    pipeline, settings, clock, threads=settings.threads or _half_of_the_cores()
+                )
+            )
         )
         plan(pipeline, store.capabilities)
         store.migrate(tables_of(pipeline))
@@ -265,5 +269,6 @@ def _waiting(readers: Sequence[StageMeter], backlog: int) -> Callable[[], str]:
 
 def _half_of_the_cores() -> int:
     """How many threads the store's engine has: stages keep the other cores busy, and a second thread on one core costs small
-    commits a quarter more."""
+    commits a quarter more.
+    """
     return max(1, (os.cpu_count() or 1) // 2)

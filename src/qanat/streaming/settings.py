@@ -7,7 +7,7 @@ import msgspec
 
 from qanat.listening import Host, Port, Token
 from qanat.service.stopping import STOP_TIMEOUT_S
-from qanat.settings import CommonSettings, Duration, Place
+from qanat.settings import CommonSettings, Duration, Place, Size
 
 
 class Transforms(StrEnum):
@@ -30,6 +30,10 @@ class StreamSettings(LogSettings, frozen=True, kw_only=True):
 
     whole_table: ClassVar[bool] = True
 
+    # Look-ups into millions of rows beside what is written: with 192 MiB they pushed each other's blocks out.
+    store_memory: Annotated[
+        Size, msgspec.Meta(description="What DuckDB may use in memory; it spills to disk beyond.")
+    ] = Size(512 << 20)
     input: Annotated[
         Place,
         msgspec.Meta(
@@ -84,7 +88,11 @@ class StreamSettings(LogSettings, frozen=True, kw_only=True):
         ),
     ] = Duration(5.0)
     threads: Annotated[
-        int, msgspec.Meta(description="Threads of the store's engine; 0: half of the cores, as the stages need the others.", ge=0)
+        int,
+        msgspec.Meta(
+            description="Threads of the store's engine; 0: half of the cores, as the stages need the others.",
+            ge=0,
+        ),
     ] = 0
     transforms: Annotated[
         Transforms,

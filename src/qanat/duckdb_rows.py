@@ -1,6 +1,7 @@
-"""Small results of DuckDB as Arrow tables, by way of NumPy: answers to requests, of which there are hundreds a second.
+"""Rows on their way into DuckDB and out of it, for its store and its engine alike.
 
-A relation is planned twice, once for its columns and once for its rows; a statement that is executed only once. Its rows as Arrow
+In: a name behind which the rows change, so that what is bound once serves every batch. Out: small results by way of NumPy. A
+relation is planned twice, once for its columns and once for its rows; a statement that is executed only once. Its rows as Arrow
 DuckDB gives under a warning, its values exactly for the types here. Where each statement takes 1 to 3 ms that is half of it; a
 large result comes faster as Arrow.
 """
@@ -22,6 +23,31 @@ _KINDS: Mapping[str, pa.DataType] = {
     "VARCHAR": pa.string(),
     "TIMESTAMP WITH TIME ZONE": pa.timestamp("us", tz="UTC"),
 }
+
+
+class Relation:
+    """Rows of one schema, to be registered with a connection. Registering anew makes a view: half a millisecond.
+
+    Attributes:
+        rows: What DuckDB reads when a statement runs.
+    """
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.schema = schema
+        self._empty = schema.empty_table()
+        self.rows = self._empty
+
+    def clear(self) -> None:
+        """Have no rows, and keep none alive."""
+        self.rows = self._empty
+
+    def __arrow_c_schema__(self) -> object:
+        """Arrow's own interface: what DuckDB asks when a statement is prepared."""
+        return self.schema.__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Arrow's own interface: what DuckDB asks when a statement runs."""
+        return self.rows.__arrow_c_stream__(requested_schema)
 
 
 def is_small(rows: pa.Table) -> bool:

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pytest
 
 from qanat.clock import SystemClock
+from qanat.duckdb_rows import ROWS_MAX
 from qanat.errors import ConfigError
 from qanat.interfaces import Scalar, StoreOptions
 from qanat.stores.duckdb import DuckdbStore, open_store
-from qanat.stores.duckdb_small import ROWS_MAX
 
 # What one row of each is, and how DuckDB has it.
 VALUES = {
