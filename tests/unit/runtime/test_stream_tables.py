@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,9 +13,10 @@ from qanat.interfaces import Store, StoreOptions, Transaction
 from qanat.pipeline import Deduplicate
 from qanat.records import Transformed
 from qanat.runtime.commit import Committer
-from qanat.runtime.loop import Loop
+from qanat.runtime.loop import Loop, Moved
 from qanat.runtime.reading import Reading
 from qanat.runtime.stage_states import StageMeter
+from qanat.runtime.stream import REST_FACTOR
 from qanat.runtime.stream_tables import TableSteps, TableWrite, TableWriter
 from qanat.stores.duckdb import open_store
 from qanat.tables import DEAD_LETTERS, Add, Column, ColumnType, Table
@@ -178,3 +180,32 @@ def test_lateness_goes_by_order_not_by_batches(store: Store, rows_max: int) -> N
     assert [{"name": "all", "amount": 5}] == run(store, log, [], rows_max)
     log.push("0", event("q", 32, late_s=7200.0))
     assert [{"name": "all", "amount": 5}] == run(store, log, [], rows_max)
+
+
+@pytest.mark.parametrize(("asked", "rest_s"), [(False, 0.0), (True, REST_FACTOR * 0.02)])
+def test_small_commits_rest_while_many_ask(store: Store, *, asked: bool, rest_s: float) -> None:
+    """A small commit is followed at once by the next, unless many ask the store: then by a rest of five times its length."""
+    log, clock, telemetry = MemoryLog(EVENTS, "0"), FakeClock(), Telemetry()
+    began: list[float] = []
+
+    def total_in_time(rows: pa.Table) -> pa.Table:
+        began.append(clock.monotonic())
+        clock.advance(0.02)
+        return total(rows)
+
+    steps = TableSteps(
+        name="store",
+        reading=Reading(
+            "store", MemorySource(log, clock), store, "me", clock, StageMeter("store", clock)
+        ),
+        committer=Committer(store, "events", "store", clock, telemetry),
+        writer=TableWriter((TableWrite(SUMS, Add(("name",), ("amount",)), total_in_time),), BY_ID),
+        origin="processed",
+        yields=lambda: asked,
+        rows_max=1,
+    )
+    log.push("0", event("a", 1), event("b", 2), event("c", 4))
+    for _ in range(3):
+        assert Moved.YES is steps.step()
+    gaps = [later - earlier for earlier, later in pairwise(began)]
+    assert [pytest.approx(0.02 + rest_s)] * 2 == gaps
