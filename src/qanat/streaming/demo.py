@@ -85,7 +85,8 @@ def demo(pipeline: Pipeline, settings: StreamDemoSettings) -> int:
         parts = stack.enter_context(assembled(pipeline, run_settings, clock, telemetry, stop))
         address = answering(stack, pipeline, run_settings, parts.store, clock, telemetry, listening)
         over = stack.enter_context(feeding(server.history, events[len(before) :], clock))
-        _show(settings, pipeline, address)
+        if address is not None:
+            _show(settings, pipeline, address)
         ending = threading.Thread(
             target=_end, args=(settings, stop, over, len(events), parts), name="ending", daemon=True
         )
@@ -117,10 +118,11 @@ def _place(settings: StreamDemoSettings) -> Iterator[Path]:
         yield Path(name)
 
 
-def _show(settings: StreamDemoSettings, pipeline: Pipeline, address: str | None) -> None:
-    _say(f"The page: {address}/#{pipeline.name}   (Ctrl-C ends the demo)")
-    if settings.browser and sys.stdout.isatty() and address is not None:
-        webbrowser.open(address)
+def _show(settings: StreamDemoSettings, pipeline: Pipeline, address: str) -> None:
+    page = f"{address}/pipelines/{pipeline.name}"
+    _say(f"The page: {page}   (Ctrl-C ends the demo)")
+    if settings.browser and sys.stdout.isatty():
+        webbrowser.open(page)
 
 
 def _end(
