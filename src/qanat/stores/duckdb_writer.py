@@ -43,10 +43,9 @@ class Writer:
         """Let batches be a relation that one statement of the block reads; gives its name."""
         name = "qanat_stream"
         self.connection.register(name, batches)
-        try:
-            yield name
-        finally:
-            self.connection.unregister(name)
+        yield name
+        # Not after a failure: nothing more can be done in the transaction, and the connection goes with it.
+        self.connection.unregister(name)
 
     def _relation(self, schema: pa.Schema) -> tuple[str, Relation]:
         known = self._relations.get(schema)

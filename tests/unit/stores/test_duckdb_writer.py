@@ -10,11 +10,14 @@ import pyarrow as pa
 import pytest
 
 from qanat.clock import SystemClock
-from qanat.errors import Fenced, QanatError
+from qanat.errors import Fenced, QanatError, TooLarge
 from qanat.interfaces import StoreOptions
 from qanat.records import Move
+from qanat.stores import duckdb_declared
 from qanat.stores.duckdb import DuckdbStore, open_store
+from qanat.stores.duckdb_database import Database
 from qanat.stores.duckdb_writer import RELATIONS_MAX
+from qanat.stores.duckdb_writing import Writing
 from qanat.tables import Add, Append, Column, ColumnType, InsertNew, Table, WriteMode
 
 SUMS = Table(
@@ -124,3 +127,19 @@ def test_after_a_swap(store: DuckdbStore) -> None:
         transaction.commit()
     write(store, rows_of("z", 7))
     assert numbers(store) == {"z": 12}
+
+
+def test_a_failure_in_making_rows_is_told(tmp_path: Path) -> None:
+    """What went wrong while batches were made is raised, not what DuckDB says of the transaction that it ended."""
+    database = Database(tmp_path / "p.duckdb", StoreOptions(tmp_path, SystemClock()))
+    database.run(lambda connection: duckdb_declared.create(connection, SUMS))
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield from rows_of("a", 1).to_batches()
+        raise TooLarge("the second is too large")
+
+    with pytest.raises(TooLarge, match="second"), database.writing() as writer:
+        Writing(database, writer).insert_stream("sums", batches())
+    with database.writing() as writer:
+        assert Writing(database, writer).insert_stream("sums", rows_of("a", 1).to_batches()) == 1
+    database.close()
